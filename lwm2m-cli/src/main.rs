@@ -1,0 +1,2 @@
+//! The `lwm2m` command.
+fn main() {}

@@ -1,0 +1,43 @@
+//! Codecs of OMA Lightweight M2M: bytes to values and back, without allocation.
+//!
+//! - [`coap`]: CoAP messages over UDP as borrowed views, and a writer.
+//! - [`Path`], [`Value`], [`Record`]: what every payload format carries.
+//! - [`Decoder`] and [`Encoder`]: one face for all payload formats.
+//! - [`link`]: CoRE link format; [`attributes`]: notification attributes;
+//!   [`arguments`]: Execute arguments.
+//!
+//! Everything borrows while decoding and writes into the caller's buffer while encoding.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs, missing_debug_implementations)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+
+pub mod coap;
+mod error;
+mod format;
+mod path;
+mod record;
+mod value;
+mod version;
+
+pub use error::{DecodeError, DecodeErrorKind, EncodeError};
+pub use format::ContentFormat;
+pub use path::{MAX_ID, ParsePathError, Path};
+pub use record::Record;
+pub use value::{Bytes, NoTypes, ObjectLink, ParseObjectLinkError, Text, Type, TypeOf, Value};
+pub use version::{ParseVersionError, Version};

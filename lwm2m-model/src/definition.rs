@@ -1,0 +1,139 @@
+//! Object definitions: what the registry says of an object and its resources.
+
+use alloc::borrow::Cow;
+
+use lwm2m_codec::{Type, Version};
+
+/// Definition of an object (TS-Core App. D).
+///
+/// Generated code holds it as a constant; the XML reader makes it at run time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObjectDefinition {
+    /// Object ID.
+    pub id: u16,
+    /// Name.
+    pub name: Cow<'static, str>,
+    /// What the object is for.
+    pub description: Cow<'static, str>,
+    /// URN, such as `urn:oma:lwm2m:oma:3:1.1`.
+    pub urn: Cow<'static, str>,
+    /// Version of the object; 1.0 if the definition states none.
+    pub version: Version,
+    /// Lowest version of the enabler that the object needs.
+    pub lwm2m_version: Version,
+    /// True if the object may have several instances.
+    pub multiple: bool,
+    /// True if a client must have the object.
+    pub mandatory: bool,
+    /// Resources in ascending order of their ids.
+    pub resources: Cow<'static, [ResourceDefinition]>,
+}
+
+impl ObjectDefinition {
+    /// Returns the definition of a resource.
+    pub fn resource(&self, id: u16) -> Option<&ResourceDefinition> {
+        let index = self
+            .resources
+            .binary_search_by_key(&id, |resource| resource.id)
+            .ok()?;
+        self.resources.get(index)
+    }
+}
+
+/// Definition of a resource (TS-Core App. D).
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResourceDefinition {
+    /// Resource ID.
+    pub id: u16,
+    /// Name.
+    pub name: Cow<'static, str>,
+    /// What the resource is for.
+    pub description: Cow<'static, str>,
+    /// What a server may do with it.
+    pub operations: Operations,
+    /// True if the resource may have several Resource Instances.
+    pub multiple: bool,
+    /// True if every Object Instance must have it.
+    pub mandatory: bool,
+    /// Data type; `None` for executable resources.
+    pub data_type: Option<Type>,
+    /// The part of the range that could be understood.
+    pub constraint: Constraint,
+    /// The range as the definition writes it.
+    pub range: Cow<'static, str>,
+    /// Unit symbol; empty if there is none.
+    pub units: Cow<'static, str>,
+}
+
+/// Operations that a definition allows to servers; none of them means bootstrap only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Operations {
+    /// Read, Observe, Discover and Write-Attributes.
+    pub read: bool,
+    /// Write.
+    pub write: bool,
+    /// Execute.
+    pub execute: bool,
+}
+
+impl Operations {
+    /// No operation: bootstrap only.
+    pub const NONE: Self = Self {
+        read: false,
+        write: false,
+        execute: false,
+    };
+    /// `R`.
+    pub const R: Self = Self {
+        read: true,
+        ..Self::NONE
+    };
+    /// `W`.
+    pub const W: Self = Self {
+        write: true,
+        ..Self::NONE
+    };
+    /// `RW`.
+    pub const RW: Self = Self {
+        read: true,
+        write: true,
+        execute: false,
+    };
+    /// `E`.
+    pub const E: Self = Self {
+        execute: true,
+        ..Self::NONE
+    };
+}
+
+/// Bound on the values of a resource, read from its range.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub enum Constraint {
+    /// Any value of the type.
+    #[default]
+    None,
+    /// Integers, both ends included.
+    Integer {
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+    },
+    /// Floating point numbers, both ends included.
+    Float {
+        /// Smallest.
+        min: f64,
+        /// Largest.
+        max: f64,
+    },
+    /// Length of a string or opaque in bytes, both ends included.
+    Length {
+        /// Shortest.
+        min: usize,
+        /// Longest.
+        max: usize,
+    },
+    /// Listed integers.
+    OneOf(Cow<'static, [i64]>),
+}
