@@ -1,0 +1,60 @@
+//! Order of notifications (RFC 7641 §3.4).
+
+use crate::{Duration, Instant};
+
+/// Remembers the newest notification of an observation and tells older ones from newer ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotificationOrder {
+    value: u32,
+    received: Instant,
+}
+
+impl NotificationOrder {
+    /// After this time any notification is newer.
+    const FRESH_AFTER: Duration = Duration::from_secs(128);
+
+    /// Starts with the Observe value of the first response.
+    pub const fn new(value: u32, received: Instant) -> Self {
+        Self { value, received }
+    }
+
+    /// Takes a notification; false if it is older than one already seen.
+    pub fn accept(&mut self, value: u32, received: Instant) -> bool {
+        const HALF: u32 = 1 << 23;
+        let (old, new) = (self.value, value);
+        let newer = (old < new && new - old < HALF)
+            || (old > new && old - new > HALF)
+            || received > self.received + Self::FRESH_AFTER;
+        if newer {
+            *self = Self { value, received };
+        }
+        newer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notification_that_was_overtaken_is_older() {
+        let mut order = NotificationOrder::new(5, Instant::ZERO);
+        assert!(order.accept(7, Instant::ZERO));
+        assert!(!order.accept(6, Instant::ZERO));
+        assert!(!order.accept(7, Instant::ZERO));
+    }
+
+    #[test]
+    fn the_sequence_wraps_at_24_bits() {
+        let mut order = NotificationOrder::new(0x00ff_ffff, Instant::ZERO);
+        assert!(order.accept(0, Instant::ZERO));
+        assert!(!order.accept(0x00ff_fffe, Instant::ZERO));
+    }
+
+    #[test]
+    fn after_128_seconds_any_value_is_newer() {
+        let mut order = NotificationOrder::new(100, Instant::ZERO);
+        assert!(!order.accept(50, Instant::ZERO + Duration::from_secs(128)));
+        assert!(order.accept(50, Instant::ZERO + Duration::from_secs(129)));
+    }
+}
