@@ -297,6 +297,13 @@ impl ObjectLink {
     }
 }
 
+impl Default for ObjectLink {
+    /// The null link.
+    fn default() -> Self {
+        Self::NULL
+    }
+}
+
 impl fmt::Display for ObjectLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.object, self.instance)

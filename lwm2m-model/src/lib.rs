@@ -7,8 +7,28 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+mod check;
 mod definition;
+mod dynamic;
+pub mod field;
 mod object;
+pub mod objects;
+mod owned;
+mod registry;
+mod scalar;
+mod secret;
+mod store;
+mod tree;
+mod typed;
+pub mod ver;
 
 pub use definition::{Constraint, ObjectDefinition, Operations, ResourceDefinition};
-pub use object::{Failure, Object, Outcome, Ticket};
+pub use dynamic::Dynamic;
+pub use field::{CoreLink, Field, Scalar, Time, coerce};
+pub use object::{AsAny, Failure, Object, Outcome, Ticket};
+pub use owned::OwnedValue;
+pub use registry::{Registry, RegistryTypes};
+pub use secret::{SecretBytes, is_secret};
+pub use store::MAX_INSTANCES;
+pub use tree::{Filter, MAX_CHANGES, Tree, Visitor};
+pub use typed::{ObjectInstance, Typed};

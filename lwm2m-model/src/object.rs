@@ -66,6 +66,27 @@ pub enum Outcome {
     Later,
 }
 
+/// Gives a concrete type back from behind `dyn Object`; every `'static` type has it.
+///
+/// It stands in for the upcast from `dyn Object` to `dyn Any`, which needs Rust 1.86.
+pub trait AsAny: Any {
+    /// This value as `dyn Any`.
+    fn as_any(&self) -> &dyn Any;
+
+    /// This value as mutable `dyn Any`.
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+}
+
+impl<T: Any> AsAny for T {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
 /// What a device serves under one Object ID.
 ///
 /// `lwm2m-model` has ready ones for typed and dynamic objects; implement it to compute values on
@@ -76,7 +97,7 @@ pub enum Outcome {
 /// [`rollback`](Object::rollback). `begin` may nest: an operation of a bootstrap runs inside the
 /// transaction of the whole bootstrap. `commit` of the inner one keeps its changes for the outer
 /// one to decide; `rollback` undoes all since the `begin` that it ends.
-pub trait Object: Any + fmt::Debug + Send {
+pub trait Object: AsAny + fmt::Debug + Send {
     /// The definition.
     fn definition(&self) -> &ObjectDefinition;
 

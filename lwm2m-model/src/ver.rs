@@ -1,0 +1,87 @@
+//! Which version an object has when nobody says so.
+
+use lwm2m_codec::Version;
+
+/// Object versions that the enabler implies: Object ID, then for LwM2M 1.0, 1.1 and 1.2
+/// (TS-Core App. E, Table E.-1 of each release).
+const CORE: [(u16, [Option<Version>; 3]); 14] = [
+    (0, [V1_0, V1_1, V1_2]),
+    (1, [V1_0, V1_1, V1_2]),
+    (2, [V1_0, V1_0, V1_1]),
+    (3, [V1_0, V1_1, V1_2]),
+    (4, [V1_0, V1_2, V1_3]),
+    // The table of 1.2 says 1.1, its text describes 1.2.
+    (5, [V1_0, V1_0, V1_1]),
+    (6, [V1_0, V1_0, V1_0]),
+    (7, [V1_0, V1_0, V1_0]),
+    (21, [None, V1_0, V2_0]),
+    (23, [None, None, V1_0]),
+    (24, [None, None, V1_0]),
+    (25, [None, None, V1_0]),
+    (26, [None, None, V1_0]),
+    (27, [None, None, V1_0]),
+];
+
+const V1_0: Option<Version> = Some(Version::V1_0);
+const V1_1: Option<Version> = Some(Version::V1_1);
+const V1_2: Option<Version> = Some(Version::V1_2);
+const V1_3: Option<Version> = Some(Version::new(1, 3));
+const V2_0: Option<Version> = Some(Version::new(2, 0));
+
+/// Returns the version that a version of the enabler gives to one of its own objects; `None` for
+/// all other objects.
+///
+/// An enabler of another minor version counts as the nearest one that is known.
+pub fn implied_version(enabler: Version, object: u16) -> Option<Version> {
+    let column = match enabler {
+        Version { major: 0, .. } | Version { major: 1, minor: 0 } => 0,
+        Version { major: 1, minor: 1 } => 1,
+        _ => 2,
+    };
+    let row = CORE.binary_search_by_key(&object, |(id, _)| *id).ok()?;
+    *CORE.get(row)?.1.get(column)?
+}
+
+/// Returns the version of an object as both sides understand it: that of the `ver` parameter, or
+/// the one the enabler implies, or 1.0 (TS-Core §7.2.3).
+pub fn effective_version(enabler: Version, object: u16, ver: Option<Version>) -> Version {
+    ver.or_else(|| implied_version(enabler, object))
+        .unwrap_or(Version::V1_0)
+}
+
+/// Tells whether links to an object must carry `ver`: its version is not the one that
+/// [`effective_version`] finds without (TS-Core §7.2.3).
+pub fn needs_ver(enabler: Version, object: u16, version: Version) -> bool {
+    effective_version(enabler, object, None) != version
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_enabler_implies_its_own_object_versions() {
+        assert_eq!(implied_version(Version::V1_0, 4), V1_0);
+        assert_eq!(implied_version(Version::V1_1, 4), V1_2);
+        assert_eq!(implied_version(Version::V1_2, 4), V1_3);
+        assert_eq!(implied_version(Version::V1_0, 21), None);
+        assert_eq!(implied_version(Version::V1_2, 3303), None);
+        assert!(CORE.is_sorted());
+    }
+
+    #[test]
+    fn the_ver_parameter_wins_and_other_objects_are_1_0() {
+        let ver = Some(Version::new(2, 1));
+        assert_eq!(effective_version(Version::V1_1, 3, ver), Version::new(2, 1));
+        assert_eq!(effective_version(Version::V1_1, 3, None), Version::V1_1);
+        assert_eq!(effective_version(Version::V1_2, 3303, None), Version::V1_0);
+    }
+
+    #[test]
+    fn ver_is_needed_where_the_version_is_not_implied() {
+        assert!(!needs_ver(Version::V1_2, 3, Version::V1_2));
+        assert!(needs_ver(Version::V1_1, 3, Version::V1_2));
+        assert!(needs_ver(Version::V1_2, 3303, Version::V1_1));
+        assert!(!needs_ver(Version::V1_2, 6, Version::V1_0));
+    }
+}
