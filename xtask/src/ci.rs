@@ -1,6 +1,6 @@
 //! `cargo xtask ci`: all checks in order.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::step::{Context, Report, Step};
@@ -54,8 +54,7 @@ pub(crate) fn run(context: &Context) -> ExitCode {
     };
     let mut failed = Vec::new();
     for step in STEPS {
-        print!("...     {}\r", step.name);
-        let _ = std::io::stdout().flush();
+        announce(step);
         let report = Report::of(step, &context);
         println!("{report}");
         if report.failed() {
@@ -68,4 +67,13 @@ pub(crate) fn run(context: &Context) -> ExitCode {
     }
     println!("ci: failed: {}", failed.join(", "));
     ExitCode::FAILURE
+}
+
+/// Shows on a terminal what is running; its result overwrites the line.
+fn announce(step: &Step) {
+    let mut stdout = std::io::stdout();
+    if stdout.is_terminal() {
+        // Nothing depends on it: a terminal that is gone shows no progress.
+        let _ = write!(stdout, "...     {}\r", step.name).and_then(|()| stdout.flush());
+    }
 }

@@ -1,7 +1,7 @@
 //! cargo-deny over all dependencies: licences, banned crates, sources.
 //!
-//! Its advisories are left out here, because their database has to be cloned from the network;
-//! the GitHub workflow checks them.
+//! Advisories are no part of `cargo xtask ci`, because their database has to be cloned from the
+//! network: `cargo xtask advisories` checks them, in the GitHub workflow once a week.
 
 use std::path::PathBuf;
 
@@ -11,8 +11,17 @@ use crate::step::{Context, Done, Failure};
 /// The version that was tried with this repository's `deny.toml`.
 const VERSION: &str = "0.20.2";
 
-/// Runs `cargo deny check licenses bans sources`, after installing cargo-deny if need be.
+/// Checks licences, bans and sources, after installing cargo-deny if need be.
 pub(crate) fn run(context: &Context) -> Result<Done, Failure> {
+    check(context, &["licenses", "bans", "sources"])
+}
+
+/// Checks all, with advisories: needs the network.
+pub(crate) fn advisories(context: &Context) -> Result<Done, Failure> {
+    check(context, &["advisories", "licenses", "bans", "sources"])
+}
+
+fn check(context: &Context, what: &[&str]) -> Result<Done, Failure> {
     let tool = match tool(context) {
         Ok(tool) => tool,
         Err(failure) if context.strict => return Err(failure),
@@ -23,18 +32,13 @@ pub(crate) fn run(context: &Context) -> Result<Done, Failure> {
             )));
         }
     };
-    let arguments = [
-        "--workspace",
-        "check",
-        "--hide-inclusion-graph",
-        "licenses",
-        "bans",
-        "sources",
-    ];
-    command::run(context, &mut program(context, tool, &arguments))?;
-    Ok(Done::CheckedWith(
-        "licences, bans, sources; not advisories".into(),
-    ))
+    let mut command = program(
+        context,
+        tool,
+        &["--workspace", "check", "--hide-inclusion-graph"],
+    );
+    command::run(context, command.args(what))?;
+    Ok(Done::CheckedWith(what.join(", ")))
 }
 
 /// Finds cargo-deny in the tools folder, or installs it there. It takes minutes, once.

@@ -18,11 +18,18 @@ use std::process::ExitCode;
 use step::{Context, Report, Step};
 
 /// Chores that are not part of `cargo xtask ci`.
-const CHORES: &[Step] = &[Step {
-    name: "msrv",
-    about: "check the codec, model and engine crates with the oldest supported compiler",
-    run: msrv::run,
-}];
+const CHORES: &[Step] = &[
+    Step {
+        name: "msrv",
+        about: "codec, model, coap and the engines build with the oldest supported compiler",
+        run: msrv::run,
+    },
+    Step {
+        name: "advisories",
+        about: "what deny checks, and security advisories (needs the network)",
+        run: deny::advisories,
+    },
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -68,6 +75,6 @@ fn help() {
 
 fn list(steps: &[Step]) {
     for step in steps {
-        println!("  cargo xtask {:<8} {}", step.name, step.about);
+        println!("  cargo xtask {:<10} {}", step.name, step.about);
     }
 }

@@ -111,7 +111,7 @@ impl Report {
 }
 
 impl fmt::Display for Report {
-    /// Writes `ok      tidy        0.2 s  remark`; a failure is followed by its reason.
+    /// Writes `ok      tidy          0.2 s  remark`; a failure is followed by its reason.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = match &self.result {
             Ok(Done::Partly(_)) => "PARTLY",
@@ -119,7 +119,7 @@ impl fmt::Display for Report {
             Err(_) => "FAILED",
         };
         let seconds = self.took.as_secs_f32();
-        write!(f, "{verdict:<7} {:<9} {seconds:>6.1} s", self.name)?;
+        write!(f, "{verdict:<7} {:<10} {seconds:>6.1} s", self.name)?;
         match &self.result {
             Ok(Done::Checked) => Ok(()),
             Ok(Done::CheckedWith(remark) | Done::Partly(remark)) => write!(f, "  {remark}"),
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_result_is_one_line_with_its_time() {
         let done = report(Ok(Done::CheckedWith("40 files".into())));
-        assert_eq!(done.to_string(), "ok      tidy         1.2 s  40 files");
+        assert_eq!(done.to_string(), "ok      tidy          1.2 s  40 files");
     }
 
     #[test]

@@ -9,8 +9,8 @@ const PATHS: &str = "paths in documents";
 /// The documents whose paths in backticks are checked.
 const DOCUMENTS: [&str; 3] = ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"];
 
-/// Endings that make a name in backticks a path.
-const ENDINGS: [&str; 6] = [".rs", ".md", ".toml", ".yml", ".html", ".json"];
+/// Endings that make a name without folder a path: files at the root.
+const ENDINGS: [&str; 3] = [".md", ".toml", ".yml"];
 
 /// Checks backticks of the main documents and relative links of all.
 pub(super) fn check(files: &[File]) -> Vec<Violation> {
