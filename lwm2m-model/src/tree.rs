@@ -183,12 +183,19 @@ impl Tree {
     /// # Errors
     /// What an object found wrong, or 4.00 for a dangling link.
     pub fn commit(&mut self) -> Result<(), Failure> {
-        if let Err(failure) = self.validate() {
+        if let Err(failure) = self.check() {
             self.rollback();
             return Err(failure);
         }
+        self.merge();
+        Ok(())
+    }
+
+    /// Ends the innermost transaction and keeps its changes without a look at them: for one
+    /// inside another, whose commit checks all. A bootstrap writes mandatory values one by one.
+    pub fn merge(&mut self) {
         let Some(level) = self.levels.pop() else {
-            return Ok(());
+            return;
         };
         for id in &level.touched {
             if let Some(object) = self.objects.get_mut(id) {
@@ -205,7 +212,6 @@ impl Tree {
                 .into_iter()
                 .for_each(|path| self.changes.add(path)),
         }
-        Ok(())
     }
 
     /// Ends the innermost transaction and undoes its changes.
@@ -220,7 +226,11 @@ impl Tree {
         }
     }
 
-    fn validate(&self) -> Result<(), Failure> {
+    /// Checks what [`commit`](Tree::commit) would check now, and leaves the transaction open.
+    ///
+    /// # Errors
+    /// Those of a commit.
+    pub fn check(&self) -> Result<(), Failure> {
         let Some(level) = self.levels.last() else {
             return Ok(());
         };
