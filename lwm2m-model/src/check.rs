@@ -44,7 +44,15 @@ pub(crate) fn value<'a>(
 /// 4.00: a value is outside of the range, which the reason names. The value may be a secret and
 /// stays out.
 pub(crate) fn out_of_range(definition: &ResourceDefinition, path: Path) -> Failure {
-    Failure::bad_request(path, format!("expected {}", definition.constraint))
+    let constraint = &definition.constraint;
+    let bytes = matches!(definition.data_type, Some(Type::String | Type::Opaque));
+    Failure::bad_request(
+        path,
+        match constraint {
+            Constraint::OneOf(_) if bytes => format!("expected a length in bytes of {constraint}"),
+            _ => format!("expected {constraint}"),
+        },
+    )
 }
 
 impl Constraint {
