@@ -41,6 +41,17 @@ pub(crate) fn value<'a>(
     }
 }
 
+/// Why there is nothing at `path`: 4.05 for a Resource Instance of a single-instance resource
+/// (TS-Transport §6.4.4), 4.04 elsewhere.
+pub(crate) fn absent(definition: Option<&ResourceDefinition>, path: Path) -> Failure {
+    let too_deep = path.resource_instance_id().is_some() && definition.is_some_and(|d| !d.multiple);
+    if too_deep {
+        Failure::not_allowed(path)
+    } else {
+        Failure::not_found(path)
+    }
+}
+
 /// 4.00: a value is outside of the range, which the reason names. The value may be a secret and
 /// stays out.
 pub(crate) fn out_of_range(definition: &ResourceDefinition, path: Path) -> Failure {

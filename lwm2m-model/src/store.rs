@@ -247,7 +247,8 @@ impl<I: Fields> Store<I> {
                 Ok(())
             }
             [_, instance, resource, ri] => {
-                self.read(path)?;
+                self.read(path)
+                    .map_err(|_| check::absent(definition.resource(resource), path))?;
                 self.touch(instance);
                 let removed = self
                     .slots

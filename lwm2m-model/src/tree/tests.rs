@@ -175,12 +175,25 @@ fn a_visit_ends_when_the_visitor_breaks() {
 #[test]
 fn a_visit_to_nothing_is_not_found() {
     let tree = lamps();
-    for nothing in ["/1", "/0/1", "/0/9", "/0/0/0"] {
+    for nothing in ["/1", "/0/1", "/0/9", "/0/2/0"] {
         let result = tree.visit(path(nothing), &|_, _| true, &mut |_| {
             ControlFlow::Continue(())
         });
         assert_eq!(result, Err(Failure::not_found(path(nothing))));
     }
+}
+
+#[test]
+fn an_instance_of_a_single_instance_resource_is_not_allowed() {
+    let mut tree = lamps();
+    let deep = path("/0/0/0");
+    let result = tree.visit(deep, &|_, _| true, &mut |_| ControlFlow::Continue(()));
+    assert_eq!(result, Err(Failure::not_allowed(deep)));
+    assert_eq!(tree.delete(deep), Err(Failure::not_allowed(deep)));
+    assert_eq!(
+        tree.write(deep, Value::Integer(1)),
+        Err(Failure::not_allowed(deep))
+    );
 }
 
 #[test]
