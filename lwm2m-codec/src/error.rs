@@ -89,6 +89,12 @@ pub enum EncodeError {
         /// The base path given to the encoder.
         base: Path,
     },
+    /// A link is malformed: a character that must not stand there, or a parameter without link.
+    #[error("a link holds a character that is not allowed, or a parameter comes before it")]
+    InvalidLink,
+    /// An Execute argument is no digit, is repeated, or holds a character that is not allowed.
+    #[error("argument {0} is not allowed")]
+    InvalidArgument(u8),
     /// The format can't be encoded by this crate.
     #[error("content format {0} is not supported")]
     UnsupportedFormat(ContentFormat),

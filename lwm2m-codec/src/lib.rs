@@ -27,17 +27,32 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+mod bytes;
+mod cbor;
 pub mod coap;
+mod decoder;
+mod encoder;
 mod error;
 mod format;
+pub mod link;
+mod number;
+mod out;
 mod path;
+mod raw;
 mod record;
+mod single;
+mod text;
+mod tlv;
 mod value;
 mod version;
 
+pub use bytes::Bytes;
+pub use decoder::{Decoder, MAX_RECORDS};
+pub use encoder::Encoder;
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use format::ContentFormat;
 pub use path::{MAX_ID, ParsePathError, Path};
 pub use record::Record;
-pub use value::{Bytes, NoTypes, ObjectLink, ParseObjectLinkError, Text, Type, TypeOf, Value};
+pub use text::Text;
+pub use value::{NoTypes, ObjectLink, ParseObjectLinkError, Type, TypeOf, Value};
 pub use version::{ParseVersionError, Version};

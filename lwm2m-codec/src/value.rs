@@ -2,7 +2,7 @@
 
 use core::{fmt, str::FromStr};
 
-use crate::{MAX_ID, Path};
+use crate::{Bytes, MAX_ID, Path, Text};
 
 /// Data type of a resource (TS-Core App. C).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -145,136 +145,6 @@ impl fmt::Display for Value<'_> {
             Self::ObjectLink(link) => fmt::Display::fmt(link, f),
             Self::Null => f.write_str("null"),
         }
-    }
-}
-
-/// Text borrowed from a payload, in the form in which the payload writes it.
-#[derive(Clone, Copy)]
-pub struct Text<'a>(pub(crate) TextForm<'a>);
-
-#[derive(Clone, Copy)]
-pub(crate) enum TextForm<'a> {
-    Plain(&'a str),
-}
-
-impl<'a> Text<'a> {
-    /// Wraps plain text.
-    pub const fn new(text: &'a str) -> Self {
-        Self(TextForm::Plain(text))
-    }
-
-    /// The text as a slice, if the payload writes it without escapes or chunks.
-    pub const fn as_plain(&self) -> Option<&'a str> {
-        match self.0 {
-            TextForm::Plain(text) => Some(text),
-        }
-    }
-
-    /// The characters, escapes resolved and chunks joined.
-    pub fn chars(&self) -> impl Iterator<Item = char> + use<'a> {
-        match self.0 {
-            TextForm::Plain(text) => text.chars(),
-        }
-    }
-}
-
-impl<'a> From<&'a str> for Text<'a> {
-    fn from(text: &'a str) -> Self {
-        Self::new(text)
-    }
-}
-
-impl PartialEq for Text<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        match (self.as_plain(), other.as_plain()) {
-            (Some(one), Some(two)) => one == two,
-            _ => self.chars().eq(other.chars()),
-        }
-    }
-}
-
-impl PartialEq<str> for Text<'_> {
-    fn eq(&self, other: &str) -> bool {
-        *self == Text::new(other)
-    }
-}
-
-impl fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write;
-        match self.as_plain() {
-            Some(text) => f.write_str(text),
-            None => self.chars().try_for_each(|c| f.write_char(c)),
-        }
-    }
-}
-
-impl fmt::Debug for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{self}\"")
-    }
-}
-
-/// Bytes borrowed from a payload, in the form in which the payload writes them.
-#[derive(Clone, Copy)]
-pub struct Bytes<'a>(pub(crate) BytesForm<'a>);
-
-#[derive(Clone, Copy)]
-pub(crate) enum BytesForm<'a> {
-    Plain(&'a [u8]),
-}
-
-impl<'a> Bytes<'a> {
-    /// Wraps plain bytes.
-    pub const fn new(bytes: &'a [u8]) -> Self {
-        Self(BytesForm::Plain(bytes))
-    }
-
-    /// The bytes as a slice, if the payload writes them without base64 or chunks.
-    pub const fn as_plain(&self) -> Option<&'a [u8]> {
-        match self.0 {
-            BytesForm::Plain(bytes) => Some(bytes),
-        }
-    }
-
-    /// The bytes, base64 resolved and chunks joined.
-    pub fn iter(&self) -> impl Iterator<Item = u8> + use<'a> {
-        match self.0 {
-            BytesForm::Plain(bytes) => bytes.iter().copied(),
-        }
-    }
-}
-
-impl<'a> From<&'a [u8]> for Bytes<'a> {
-    fn from(bytes: &'a [u8]) -> Self {
-        Self::new(bytes)
-    }
-}
-
-impl PartialEq for Bytes<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        match (self.as_plain(), other.as_plain()) {
-            (Some(one), Some(two)) => one == two,
-            _ => self.iter().eq(other.iter()),
-        }
-    }
-}
-
-impl PartialEq<[u8]> for Bytes<'_> {
-    fn eq(&self, other: &[u8]) -> bool {
-        *self == Bytes::new(other)
-    }
-}
-
-impl fmt::Display for Bytes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Bytes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "0x{self}")
     }
 }
 

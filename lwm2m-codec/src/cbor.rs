@@ -1,0 +1,482 @@
+//! The parts of CBOR that the formats need (RFC 8949): a pull reader and a writer.
+
+use core::str;
+
+use crate::{
+    Bytes, DecodeError, DecodeErrorKind, EncodeError, Text, Value, bytes::BytesForm, number,
+    out::Out, raw::Raw, text::TextForm,
+};
+
+/// Deepest nesting of arrays, maps and tags in an element that is skipped.
+pub(crate) const MAX_NESTING: usize = 8;
+
+/// Major types (RFC 8949 §3.1).
+pub(crate) mod major {
+    pub(crate) const UNSIGNED: u8 = 0;
+    pub(crate) const NEGATIVE: u8 = 1;
+    pub(crate) const BYTES: u8 = 2;
+    pub(crate) const TEXT: u8 = 3;
+    pub(crate) const ARRAY: u8 = 4;
+    pub(crate) const MAP: u8 = 5;
+    pub(crate) const TAG: u8 = 6;
+    pub(crate) const OTHER: u8 = 7;
+}
+
+/// The additional information that means "of indefinite length".
+const INDEFINITE: u8 = 31;
+const BREAK: u8 = 0xff;
+const FALSE: u8 = 20;
+const TRUE: u8 = 21;
+const NULL: u8 = 22;
+
+/// The head of a data item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) major: u8,
+    /// Additional information: the low five bits of the first byte.
+    pub(crate) info: u8,
+    /// The argument; 0 for indefinite length.
+    pub(crate) value: u64,
+}
+
+impl Head {
+    pub(crate) const fn is_indefinite(&self) -> bool {
+        self.info == INDEFINITE
+    }
+
+    /// The number of items of an array or map; `None` if it ends with a break.
+    pub(crate) fn count(&self) -> Option<u64> {
+        (!self.is_indefinite()).then_some(self.value)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Reader<'a> {
+    bytes: &'a [u8],
+    pos: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, pos: 0 }
+    }
+
+    pub(crate) const fn pos(&self) -> usize {
+        self.pos
+    }
+
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.pos..).unwrap_or_default()
+    }
+
+    /// Fails unless the payload ends here.
+    pub(crate) fn end(&self) -> Result<(), DecodeError> {
+        if self.pos < self.bytes.len() {
+            return Err(self.fail(DecodeErrorKind::Expected("the end of the payload")));
+        }
+        Ok(())
+    }
+
+    pub(crate) const fn fail(&self, kind: DecodeErrorKind) -> DecodeError {
+        DecodeError::new(self.pos, kind)
+    }
+
+    #[inline]
+    pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        let end = self.pos.saturating_add(len);
+        match self.bytes.get(self.pos..end) {
+            Some(bytes) => {
+                self.pos = end;
+                Ok(bytes)
+            }
+            None => Err(DecodeError::new(
+                self.bytes.len(),
+                DecodeErrorKind::UnexpectedEnd("more of a CBOR item"),
+            )),
+        }
+    }
+
+    /// Reads the head of the next item.
+    #[inline]
+    pub(crate) fn head(&mut self) -> Result<Head, DecodeError> {
+        let Some(&first) = self.bytes.get(self.pos) else {
+            return Err(self.fail(DecodeErrorKind::UnexpectedEnd("a CBOR item")));
+        };
+        let (major, info) = (first >> 5, first & 31);
+        if info < 24 {
+            self.pos = self.pos.saturating_add(1);
+            return Ok(Head {
+                major,
+                info,
+                value: u64::from(info),
+            });
+        }
+        self.long_head(major, info)
+    }
+
+    fn long_head(&mut self, major: u8, info: u8) -> Result<Head, DecodeError> {
+        let width = match info {
+            24 => 1,
+            25 => 2,
+            26 => 4,
+            27 => 8,
+            INDEFINITE if !matches!(major, major::UNSIGNED | major::NEGATIVE | major::TAG) => 0,
+            _ => return Err(self.fail(DecodeErrorKind::Expected("a CBOR item"))),
+        };
+        self.take(1)?;
+        let value = self
+            .take(width)?
+            .iter()
+            .fold(0, |value, byte| (value << 8) | u64::from(*byte));
+        Ok(Head { major, info, value })
+    }
+
+    /// Reads a break, if one comes next.
+    pub(crate) fn take_break(&mut self) -> bool {
+        let found = self.bytes.get(self.pos) == Some(&BREAK);
+        if found {
+            self.pos = self.pos.saturating_add(1);
+        }
+        found
+    }
+
+    /// Goes to the next item of an array or map; false after the last one.
+    #[inline]
+    pub(crate) fn more(&mut self, left: &mut Option<u64>) -> bool {
+        match left {
+            None => !self.take_break(),
+            Some(left) => match left.checked_sub(1) {
+                Some(less) => {
+                    *left = less;
+                    true
+                }
+                None => false,
+            },
+        }
+    }
+
+    /// Reads the value of a resource; tags that say nothing about it are passed over.
+    #[inline]
+    pub(crate) fn value(&mut self) -> Result<Raw<'a>, DecodeError> {
+        let at = self.pos;
+        let head = self.head()?;
+        self.value_of(head, at, 0)
+    }
+
+    fn value_of(&mut self, head: Head, at: usize, depth: usize) -> Result<Raw<'a>, DecodeError> {
+        let expected = DecodeError::new(at, DecodeErrorKind::Expected("a value"));
+        Ok(match head.major {
+            major::UNSIGNED => match i64::try_from(head.value) {
+                Ok(value) => Raw::Integer(value),
+                Err(_) => Raw::Unsigned(head.value),
+            },
+            major::NEGATIVE => match i64::try_from(head.value) {
+                // -1 - n is the complement of n.
+                Ok(value) => Raw::Integer(!value),
+                Err(_) => Raw::Float(-1.0 - head.value as f64),
+            },
+            major::BYTES => Raw::Bytes(self.bytes_of(head)?),
+            major::TEXT => Raw::Text(self.text_of(head)?),
+            major::TAG => return self.tagged(head.value, at, depth),
+            major::OTHER => match head.info {
+                FALSE => Raw::Boolean(false),
+                TRUE => Raw::Boolean(true),
+                NULL => Raw::Null,
+                _ => Raw::Float(float_of(head).ok_or(expected)?),
+            },
+            _ => return Err(expected),
+        })
+    }
+
+    /// Reads what follows a tag (RFC 8949 §3.4).
+    fn tagged(&mut self, tag: u64, at: usize, depth: usize) -> Result<Raw<'a>, DecodeError> {
+        if depth >= MAX_NESTING {
+            return Err(limit(at, "nested tags"));
+        }
+        let date = DecodeError::new(at, DecodeErrorKind::Expected("a date"));
+        if tag == 4 {
+            return self.decimal_fraction().map(Raw::Float);
+        }
+        if matches!(tag, 2 | 3 | 5) {
+            let kind = DecodeErrorKind::Unexpected("a big number");
+            return Err(DecodeError::new(at, kind));
+        }
+        let inner = self.pos;
+        let head = self.head()?;
+        let raw = self.value_of(head, inner, depth.saturating_add(1))?;
+        Ok(match (tag, raw) {
+            (0, Raw::Text(text)) => Raw::Date(number::parse_date(text).ok_or(date)?),
+            (1, Raw::Integer(seconds)) => Raw::Date(seconds),
+            (1, Raw::Float(seconds)) => Raw::Date(number::exact_i64(seconds).ok_or(date)?),
+            (0 | 1, _) => return Err(date),
+            (_, raw) => raw,
+        })
+    }
+
+    /// Reads `[exponent, mantissa]` after tag 4.
+    fn decimal_fraction(&mut self) -> Result<f64, DecodeError> {
+        let at = self.pos;
+        let head = self.head()?;
+        let mut left = head.count();
+        let mut parts = [0; 2];
+        let wrong = DecodeError::new(at, DecodeErrorKind::Expected("a decimal fraction"));
+        if head.major != major::ARRAY {
+            return Err(wrong);
+        }
+        for part in &mut parts {
+            if !self.more(&mut left) {
+                return Err(wrong);
+            }
+            *part = self.integer()?;
+        }
+        let [exponent, mantissa] = parts;
+        if self.more(&mut left) {
+            return Err(wrong);
+        }
+        number::decimal_fraction(mantissa, exponent).ok_or(wrong)
+    }
+
+    /// Reads an integer.
+    pub(crate) fn integer(&mut self) -> Result<i64, DecodeError> {
+        let at = self.pos;
+        match self.value()? {
+            Raw::Integer(value) => Ok(value),
+            _ => Err(DecodeError::new(
+                at,
+                DecodeErrorKind::Expected("an integer"),
+            )),
+        }
+    }
+
+    /// Reads a number: integer, float or decimal fraction.
+    pub(crate) fn number(&mut self) -> Result<f64, DecodeError> {
+        let at = self.pos;
+        match self.value()? {
+            Raw::Integer(value) | Raw::Date(value) => Ok(value as f64),
+            Raw::Unsigned(value) => Ok(value as f64),
+            Raw::Float(value) => Ok(value),
+            _ => Err(DecodeError::new(at, DecodeErrorKind::Expected("a number"))),
+        }
+    }
+
+    /// Reads text.
+    #[inline]
+    pub(crate) fn text(&mut self) -> Result<Text<'a>, DecodeError> {
+        let at = self.pos;
+        let head = self.head()?;
+        if head.major != major::TEXT {
+            return Err(DecodeError::new(at, DecodeErrorKind::Expected("text")));
+        }
+        self.text_of(head)
+    }
+
+    #[inline]
+    pub(crate) fn text_of(&mut self, head: Head) -> Result<Text<'a>, DecodeError> {
+        if head.is_indefinite() {
+            return Ok(Text(TextForm::Chunks(self.chunks(major::TEXT)?)));
+        }
+        let at = self.pos;
+        let bytes = self.take(usize::try_from(head.value).unwrap_or(usize::MAX))?;
+        Ok(Text::new(utf8(bytes, at)?))
+    }
+
+    fn bytes_of(&mut self, head: Head) -> Result<Bytes<'a>, DecodeError> {
+        if head.is_indefinite() {
+            return Ok(Bytes(BytesForm::Chunks(self.chunks(major::BYTES)?)));
+        }
+        let bytes = self.take(usize::try_from(head.value).unwrap_or(usize::MAX))?;
+        Ok(Bytes::new(bytes))
+    }
+
+    /// Checks the chunks of a string and returns them without the break (RFC 8949 §3.2.3).
+    fn chunks(&mut self, major: u8) -> Result<&'a [u8], DecodeError> {
+        let start = self.pos;
+        loop {
+            let at = self.pos;
+            if self.take_break() {
+                return Ok(self.bytes.get(start..at).unwrap_or_default());
+            }
+            let head = self.head()?;
+            if head.major != major || head.is_indefinite() {
+                let kind = DecodeErrorKind::Expected("a chunk of the string");
+                return Err(DecodeError::new(at, kind));
+            }
+            let at = self.pos;
+            let chunk = self.take(usize::try_from(head.value).unwrap_or(usize::MAX))?;
+            if major == major::TEXT {
+                utf8(chunk, at)?;
+            }
+        }
+    }
+
+    /// Passes over one item.
+    pub(crate) fn skip(&mut self) -> Result<(), DecodeError> {
+        self.skip_nested(0)
+    }
+
+    fn skip_nested(&mut self, depth: usize) -> Result<(), DecodeError> {
+        let at = self.pos;
+        if depth > MAX_NESTING {
+            return Err(limit(at, "nested items"));
+        }
+        let depth = depth.saturating_add(1);
+        let head = self.head()?;
+        match head.major {
+            major::BYTES => self.bytes_of(head).map(drop),
+            major::TEXT => self.text_of(head).map(drop),
+            major::ARRAY | major::MAP => {
+                let mut left = head.count();
+                while self.more(&mut left) {
+                    self.skip_nested(depth)?;
+                    if head.major == major::MAP {
+                        self.skip_nested(depth)?;
+                    }
+                }
+                Ok(())
+            }
+            major::TAG => self.skip_nested(depth),
+            major::OTHER if head.is_indefinite() => {
+                let kind = DecodeErrorKind::Unexpected("a break");
+                Err(DecodeError::new(at, kind))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+const fn limit(at: usize, what: &'static str) -> DecodeError {
+    let limit = MAX_NESTING;
+    DecodeError::new(at, DecodeErrorKind::LimitExceeded { what, limit })
+}
+
+#[inline]
+fn utf8(bytes: &[u8], at: usize) -> Result<&str, DecodeError> {
+    str::from_utf8(bytes).map_err(|error| {
+        let at = at.saturating_add(error.valid_up_to());
+        DecodeError::new(at, DecodeErrorKind::InvalidUtf8)
+    })
+}
+
+fn float_of(head: Head) -> Option<f64> {
+    Some(match head.info {
+        25 => number::from_half(head.value as u16),
+        26 => f64::from(f32::from_bits(head.value as u32)),
+        27 => f64::from_bits(head.value),
+        _ => return None,
+    })
+}
+
+/// Writes a head in its shortest form.
+#[inline]
+pub(crate) fn write_head(out: &mut Out<'_>, major: u8, value: u64) -> Result<(), EncodeError> {
+    let first = major << 5;
+    let bytes = value.to_be_bytes();
+    let (info, width) = match value {
+        0..=23 => return out.byte(first | value as u8),
+        24..=0xff => (24, 1usize),
+        0x100..=0xffff => (25, 2),
+        0x1_0000..=0xffff_ffff => (26, 4),
+        _ => (27, 8),
+    };
+    out.byte(first | info)?;
+    let start = bytes.len().saturating_sub(width);
+    out.put(bytes.get(start..).unwrap_or_default())
+}
+
+pub(crate) fn write_integer(out: &mut Out<'_>, value: i64) -> Result<(), EncodeError> {
+    if value < 0 {
+        write_head(out, major::NEGATIVE, !value as u64)
+    } else {
+        write_head(out, major::UNSIGNED, value as u64)
+    }
+}
+
+/// Writes a float in the shortest width that keeps it (RFC 8949 §4.1).
+pub(crate) fn write_float(out: &mut Out<'_>, value: f64) -> Result<(), EncodeError> {
+    const HALF_NAN: [u8; 3] = [0xf9, 0x7e, 0];
+    if value.is_nan() {
+        return out.put(&HALF_NAN);
+    }
+    let single = value as f32;
+    if f64::from(single) != value {
+        out.byte(0xfb)?;
+        return out.put(&value.to_be_bytes());
+    }
+    match number::to_half(single) {
+        Some(half) => {
+            out.byte(0xf9)?;
+            out.put(&half.to_be_bytes())
+        }
+        None => {
+            out.byte(0xfa)?;
+            out.put(&single.to_be_bytes())
+        }
+    }
+}
+
+/// Writes a time: an integer if it is integral.
+pub(crate) fn write_time(out: &mut Out<'_>, seconds: f64) -> Result<(), EncodeError> {
+    match number::exact_i64(seconds) {
+        Some(seconds) => write_integer(out, seconds),
+        None => write_float(out, seconds),
+    }
+}
+
+pub(crate) fn write_text(out: &mut Out<'_>, text: Text<'_>) -> Result<(), EncodeError> {
+    write_head(out, major::TEXT, text.len() as u64)?;
+    out.text(text)
+}
+
+/// Writes what displays itself in fewer than 24 bytes as text.
+pub(crate) fn write_short(
+    out: &mut Out<'_>,
+    write: impl FnOnce(&mut Out<'_>) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    let at = out.len();
+    out.byte(major::TEXT << 5)?;
+    write(out)?;
+    close(out, at)
+}
+
+/// Fills in the count or length of the item at `at`, whose head took one byte so far and whose
+/// content ends here.
+fn close(out: &mut Out<'_>, at: usize) -> Result<(), EncodeError> {
+    let len = out.len().saturating_sub(at).saturating_sub(1);
+    let major = out.written(at).first().copied().unwrap_or(0) >> 5;
+    set_count(out, at, major, len as u64)
+}
+
+/// Replaces the one-byte head at `at` by one with this argument.
+pub(crate) fn set_count(
+    out: &mut Out<'_>,
+    at: usize,
+    major: u8,
+    count: u64,
+) -> Result<(), EncodeError> {
+    let mut head = [0; 9];
+    let mut scratch = Out::new(&mut head);
+    write_head(&mut scratch, major, count)?;
+    let Some((first, more)) = scratch.written(0).split_first() else {
+        return Ok(());
+    };
+    out.set(at, *first);
+    out.insert(at.saturating_add(1), more)
+}
+
+/// Writes a value (TS-Core App. C).
+pub(crate) fn write_value(out: &mut Out<'_>, value: &Value<'_>) -> Result<(), EncodeError> {
+    match value {
+        Value::String(text) | Value::CoreLink(text) => write_text(out, *text),
+        Value::Integer(number) | Value::Time(number) => write_integer(out, *number),
+        Value::Unsigned(number) => write_head(out, major::UNSIGNED, *number),
+        Value::Float(number) => write_float(out, *number),
+        Value::Boolean(false) => out.byte((major::OTHER << 5) | FALSE),
+        Value::Boolean(true) => out.byte((major::OTHER << 5) | TRUE),
+        Value::Opaque(bytes) => {
+            write_head(out, major::BYTES, bytes.len() as u64)?;
+            out.bytes(*bytes)
+        }
+        Value::ObjectLink(link) => write_short(out, |out| out.display(link)),
+        Value::Null => out.byte((major::OTHER << 5) | NULL),
+    }
+}

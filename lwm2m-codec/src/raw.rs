@@ -1,0 +1,109 @@
+//! From what a format says to the value that the object definition wants.
+
+use crate::{Bytes, DecodeErrorKind, ObjectLink, Text, Type, Value, number};
+
+/// A value as a self-describing format writes it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Raw<'a> {
+    Integer(i64),
+    /// Above the range of `i64`.
+    Unsigned(u64),
+    Float(f64),
+    Boolean(bool),
+    Text(Text<'a>),
+    /// Text that may be base64, where the definition says opaque (OMA JSON).
+    TextOrBase64(Text<'a>),
+    /// Text that is an object link by its label.
+    Link(Text<'a>),
+    Bytes(Bytes<'a>),
+    /// A date by its CBOR tag.
+    Date(i64),
+    Null,
+}
+
+impl<'a> Raw<'a> {
+    /// Makes the value, of the type wanted if one is known (TS-Core App. C).
+    pub(crate) fn typed(self, wanted: Option<Type>) -> Result<Value<'a>, DecodeErrorKind> {
+        match wanted {
+            None => self.untyped(),
+            Some(wanted) => self
+                .of_type(wanted)
+                .ok_or(DecodeErrorKind::InvalidValue(wanted)),
+        }
+    }
+
+    fn untyped(self) -> Result<Value<'a>, DecodeErrorKind> {
+        Ok(match self {
+            Self::Integer(value) => Value::Integer(value),
+            Self::Unsigned(value) => Value::Unsigned(value),
+            Self::Float(value) => Value::Float(value),
+            Self::Boolean(value) => Value::Boolean(value),
+            Self::Text(text) | Self::TextOrBase64(text) => Value::String(text),
+            Self::Link(text) => Value::ObjectLink(
+                object_link(text).ok_or(DecodeErrorKind::InvalidValue(Type::ObjectLink))?,
+            ),
+            Self::Bytes(bytes) => Value::Opaque(bytes),
+            Self::Date(seconds) => Value::Time(seconds),
+            Self::Null => Value::Null,
+        })
+    }
+
+    fn of_type(self, wanted: Type) -> Option<Value<'a>> {
+        Some(match (wanted, self) {
+            (_, Self::Null) => Value::Null,
+            (Type::String, Self::Text(text) | Self::TextOrBase64(text)) => Value::String(text),
+            (Type::CoreLink, Self::Text(text) | Self::TextOrBase64(text)) => Value::CoreLink(text),
+            (Type::Integer, raw) => Value::Integer(raw.integer()?),
+            (Type::Unsigned, Self::Unsigned(value)) => Value::Unsigned(value),
+            (Type::Unsigned, raw) => Value::Unsigned(u64::try_from(raw.integer()?).ok()?),
+            (Type::Float, Self::Float(value)) => Value::Float(value),
+            (Type::Float, Self::Integer(value)) => Value::Float(value as f64),
+            (Type::Float, Self::Unsigned(value)) => Value::Float(value as f64),
+            (Type::Boolean, Self::Boolean(value)) => Value::Boolean(value),
+            (Type::Opaque, Self::Bytes(bytes)) => Value::Opaque(bytes),
+            (Type::Opaque, Self::TextOrBase64(text)) => Value::Opaque(Bytes::from_base64(text)?),
+            (Type::Time, Self::Date(seconds)) => Value::Time(seconds),
+            (Type::Time, Self::Text(text)) => Value::Time(number::parse_date(text)?),
+            (Type::Time, raw) => Value::Time(raw.integer()?),
+            (Type::ObjectLink, Self::Link(text) | Self::Text(text) | Self::TextOrBase64(text)) => {
+                Value::ObjectLink(object_link(text)?)
+            }
+            _ => return None,
+        })
+    }
+
+    /// The number, if it is integral: some encoders write integers as floats.
+    fn integer(self) -> Option<i64> {
+        match self {
+            Self::Integer(value) => Some(value),
+            Self::Float(value) => number::exact_i64(value),
+            _ => None,
+        }
+    }
+}
+
+/// Parses `3:0`; Zephyr sends a trailing NUL.
+fn object_link(text: Text<'_>) -> Option<ObjectLink> {
+    let mut buf = [0; 16];
+    let text = text.resolve(&mut buf)?;
+    text.strip_suffix('\0').unwrap_or(text).parse().ok()
+}
+
+/// Makes the value of a text/plain payload (TS-Core §7.5.1).
+pub(crate) fn from_text(text: &str, wanted: Type) -> Option<Value<'_>> {
+    Some(match wanted {
+        Type::String => Value::string(text),
+        Type::CoreLink => Value::CoreLink(Text::new(text)),
+        Type::Integer => Value::Integer(text.parse().ok()?),
+        Type::Time => Value::Time(text.parse().ok()?),
+        Type::Unsigned => Value::Unsigned(text.parse().ok()?),
+        Type::Float => Value::Float(number::parse_float(text)?),
+        Type::Boolean => Value::Boolean(match text {
+            "0" => false,
+            "1" => true,
+            _ => return None,
+        }),
+        Type::Opaque => Value::Opaque(Bytes::from_base64(Text::new(text))?),
+        Type::ObjectLink => Value::ObjectLink(text.parse().ok()?),
+    })
+}
