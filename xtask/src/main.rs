@@ -78,7 +78,9 @@ fn alone(step: &Step, context: &Context) -> ExitCode {
 fn help() {
     println!("cargo xtask ci runs these, in this order; each can be run alone:");
     list(ci::STEPS);
-    println!("Others:");
+    println!(
+        "Others:\n  cargo xtask codegen    writes the core objects of lwm2m-model; --check only compares"
+    );
     list(CHORES);
     println!(
         "\nLWM2M_CI_CACHE names a folder for tools that are kept between runs (default: target).\n\
