@@ -180,17 +180,65 @@ async fn a_store_that_fails_or_takes_too_long_is_an_internal_error() {
     }
 }
 
+#[tokio::test]
+async fn datagrams_that_wait_for_a_key_are_bounded() {
+    let permits = Arc::new(Semaphore::new(0));
+    let store = SlowStore {
+        keys: keys(),
+        permits: Arc::clone(&permits),
+    };
+    let mut limits = Limits::default();
+    limits.parked_datagrams = 1;
+    let driver = Driver::new(Toy::echo()).dtls(v4(), store).limits(limits);
+    let server = Node::spawn(driver).await;
+    // This client repeats itself soon.
+    let mut limits = Limits::default();
+    limits.flight = std::time::Duration::from_millis(20);
+    let mut client = Node::spawn(Driver::new(Toy::default()).limits(limits)).await;
+    client.connect(uri(&server), Some((b"slow", KEY))).await;
+    soon(async {
+        while server.handle.counts().parked_dropped == 0 {
+            server.handle.call(|_, _| ()).await.expect("called");
+        }
+    })
+    .await;
+    permits.add_permits(1);
+    let Event::Up(peer, ..) = client.next().await else {
+        panic!("no connection")
+    };
+    client.echoed(peer, b"hello").await;
+}
+
+#[tokio::test]
+async fn a_full_table_of_sessions_lets_the_silent_one_go() {
+    let mut limits = Limits::default();
+    limits.secure_peers = 1;
+    let driver = Driver::new(Toy::echo()).dtls(v4(), keys()).limits(limits);
+    let mut server = Node::spawn(driver).await;
+    let mut first = Node::client().await;
+    let peer = first.connected(uri(&server), DEVICE).await;
+    let device = device_up(&mut server).await;
+    let mut second = Node::client().await;
+    second.connected(uri(&server), DEVICE).await;
+    assert_eq!(
+        server.next().await,
+        Event::Down(device, DownReason::Evicted)
+    );
+    device_up(&mut server).await;
+    assert_eq!(first.next().await, Event::Down(peer, DownReason::Remote));
+}
+
 /// Passes datagrams between a server and one client after the other, all from the same port.
 ///
-/// Gives its address for clients, and the socket from which the server hears it.
-async fn relay(server: SocketAddr) -> (SocketAddr, Arc<UdpSocket>) {
+/// Of those of the server, one gets lost. Gives its address for clients, and the socket from which the server hears it.
+async fn relay(server: SocketAddr, lost: Option<usize>) -> (SocketAddr, Arc<UdpSocket>) {
     let front = UdpSocket::bind(v4()).await.expect("bound");
     let back = Arc::new(UdpSocket::bind(v4()).await.expect("bound"));
     let address = front.local_addr().expect("bound");
     let from = Arc::clone(&back);
     tokio::spawn(async move {
         let (mut up, mut down) = ([0; 2048], [0; 2048]);
-        let mut client = None;
+        let (mut client, mut count) = (None, 0);
         loop {
             tokio::select! {
                 Ok((len, from)) = front.recv_from(&mut up) => {
@@ -198,7 +246,8 @@ async fn relay(server: SocketAddr) -> (SocketAddr, Arc<UdpSocket>) {
                     back.send_to(&up[..len], server).await.expect("sent");
                 }
                 Ok((len, _)) = back.recv_from(&mut down) => {
-                    if let Some(client) = client {
+                    count += 1;
+                    if let Some(client) = client.filter(|_| lost != Some(count)) {
                         front.send_to(&down[..len], client).await.expect("sent");
                     }
                 }
@@ -209,9 +258,32 @@ async fn relay(server: SocketAddr) -> (SocketAddr, Arc<UdpSocket>) {
 }
 
 #[tokio::test]
+async fn any_flight_of_a_handshake_may_get_lost() {
+    let mut limits = Limits::default();
+    limits.flight = std::time::Duration::from_millis(100);
+    // HelloVerifyRequest, ServerHello, Finished.
+    for lost in 1..=3 {
+        let driver = Driver::new(Toy::echo())
+            .dtls(v4(), keys())
+            .limits(limits.clone());
+        let mut server = Node::spawn(driver).await;
+        let (address, _) = relay(server.addresses.dtls[0], Some(lost)).await;
+        let mut client = Node::spawn(Driver::new(Toy::default()).limits(limits.clone())).await;
+        let peer = client.connected(format!("coaps://{address}"), DEVICE).await;
+        client.echoed(peer, b"hello").await;
+        let device = device_up(&mut server).await;
+        assert_eq!(
+            server.next().await,
+            Event::Message(device, b"hello".to_vec())
+        );
+        assert_eq!(server.handle.counts().handshakes_done, 1);
+    }
+}
+
+#[tokio::test]
 async fn a_device_that_restarts_on_the_same_port_replaces_its_session() {
     let mut server = server(v4(), keys()).await;
-    let (address, _) = relay(server.addresses.dtls[0]).await;
+    let (address, _) = relay(server.addresses.dtls[0], None).await;
     let uri = format!("coaps://{address}");
     let mut before = Node::client().await;
     let peer = before.connected(uri.clone(), DEVICE).await;
@@ -277,7 +349,7 @@ async fn a_close_notify_ends_the_session_of_the_other_side() {
 async fn a_message_in_clear_never_passes_for_one_of_a_session() {
     let mut server = server(v4(), keys()).await;
     let address = server.addresses.dtls[0];
-    let (uri, from) = relay(address).await;
+    let (uri, from) = relay(address, None).await;
     let forged = [23, 254, 253, 0, 0, 0, 0, 0, 0, 1, 0, 0, 3, 1, 2, 3];
     // Before the handshake, so that it could wait for the end of that, and after it.
     from.send_to(&client_hello(1), address).await.expect("sent");

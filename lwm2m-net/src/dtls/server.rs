@@ -18,6 +18,7 @@ use super::{
     session::{SessionError, alert},
 };
 use crate::{
+    clock::Clock,
     net::{Done, Net},
     peers::{Peer, Route, SECURE},
     psk::{LookupFailed, Psk},
@@ -93,8 +94,8 @@ impl Net {
         }
         while let Some(key) = self.handshakes.to_evict(
             from,
-            self.limits.half_open.max(1),
-            self.limits.half_open_per_source.max(1),
+            self.limits.half_open,
+            self.limits.half_open_per_source,
         ) {
             self.counters.half_open_evicted.add();
             self.handshakes.remove(key);
@@ -107,7 +108,8 @@ impl Net {
             random,
             stage: Stage::Unnamed,
         };
-        let expires = now + self.limits.handshake + self.limits.key_lookup;
+        let longest = self.limits.handshake.saturating_add(self.limits.key_lookup);
+        let expires = Clock::after(now, longest);
         let handshake = Handshake::new(acceptor.accept(now), (socket, from), side, expires);
         let key = self.handshakes.insert(handshake);
         self.handshake_datagram(now, key, datagram);
@@ -123,7 +125,7 @@ impl Net {
         };
         let store = *store;
         if matches!(stage, Stage::Unnamed) && record::has_key_exchange(datagram) {
-            let until = now + self.limits.key_lookup;
+            let until = Clock::after(now, self.limits.key_lookup);
             *stage = Stage::Parked {
                 datagrams: Vec::new(),
                 until,
@@ -144,7 +146,7 @@ impl Net {
         else {
             return false;
         };
-        if datagrams.len() >= self.limits.parked_datagrams.max(1) {
+        if datagrams.len() >= self.limits.parked_datagrams {
             self.counters.parked_dropped.add();
             return true;
         }
