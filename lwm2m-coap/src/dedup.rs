@@ -64,6 +64,13 @@ impl Dedup {
             .map(|entry| &mut entry.seen)
     }
 
+    /// Forgets a message.
+    pub(crate) fn forget(&mut self, now: Instant, id: MessageId) {
+        if let Some(seen) = self.find(now, id) {
+            *seen = Seen::Repeat;
+        }
+    }
+
     /// Remembers a new message; true if one that still counted was pushed out.
     pub(crate) fn insert(&mut self, now: Instant, id: MessageId, seen: Seen) -> bool {
         let entry = Entry { id, at: now, seen };

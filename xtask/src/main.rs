@@ -1,25 +1,93 @@
-//! Chores of the workspace.
+//! Chores of the workspace: `cargo xtask <command>`.
+//!
+//! People and CI use the same commands: `cargo xtask ci` runs every check in order, and each
+//! check can be run alone under its own name. `cargo xtask help` lists them.
+#![forbid(unsafe_code)]
 
+mod checks;
+mod ci;
 mod codegen;
+mod command;
+mod deny;
+mod msrv;
+mod no_std;
+mod step;
+mod tidy;
 
-use std::{env, process::ExitCode};
+use std::process::ExitCode;
+
+use step::{Context, Report, Step};
+
+/// Chores that are not part of `cargo xtask ci`.
+const CHORES: &[Step] = &[
+    Step {
+        name: "msrv",
+        about: "codec, model, coap and the engines build with the oldest supported compiler",
+        run: msrv::run,
+    },
+    Step {
+        name: "advisories",
+        about: "what deny checks, and security advisories (needs the network)",
+        run: deny::advisories,
+    },
+];
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let result = match arguments.as_slice() {
-        ["codegen"] => codegen::run(false),
-        ["codegen", "--check"] => codegen::run(true),
-        _ => {
-            eprintln!("usage: cargo xtask codegen [--check]");
-            return ExitCode::FAILURE;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let name = arguments.first().map_or("help", String::as_str);
+    let context = Context::from_environment();
+    match name {
+        "help" | "--help" | "-h" => {
+            help();
+            ExitCode::SUCCESS
         }
-    };
-    match result {
+        "ci" => ci::run(&context),
+        "codegen" => generate(arguments.get(1).is_some_and(|flag| flag == "--check")),
+        name => match ci::STEPS
+            .iter()
+            .chain(CHORES)
+            .find(|step| step.name == name)
+        {
+            Some(step) => alone(step, &context),
+            None => {
+                eprintln!("error: no command `{name}`; `cargo xtask help` lists them");
+                ExitCode::from(2)
+            }
+        },
+    }
+}
+
+/// Writes the generated code, or checks that it is up to date.
+fn generate(check: bool) -> ExitCode {
+    match codegen::run(check) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Runs one step and shows the output of what it runs as it comes.
+fn alone(step: &Step, context: &Context) -> ExitCode {
+    let report = Report::of(step, context);
+    println!("{report}");
+    report.exit_code()
+}
+
+fn help() {
+    println!("cargo xtask ci runs these, in this order; each can be run alone:");
+    list(ci::STEPS);
+    println!("Others:");
+    list(CHORES);
+    println!(
+        "\nLWM2M_CI_CACHE names a folder for tools that are kept between runs (default: target).\n\
+         With CI or LWM2M_CI=1 set, a tool that can't be had is a failure."
+    );
+}
+
+fn list(steps: &[Step]) {
+    for step in steps {
+        println!("  cargo xtask {:<10} {}", step.name, step.about);
     }
 }

@@ -275,6 +275,15 @@ impl Endpoint {
         }
     }
 
+    /// Lets a request pass as if it had been lost: the peer's repetition is new again.
+    pub fn ignore(&mut self, now: Instant, responder: Responder) {
+        self.clock(now);
+        let now = self.now;
+        if let Some(entry) = self.peers.get_mut(responder.peer) {
+            entry.dedup.forget(now, responder.id);
+        }
+    }
+
     /// Acknowledges a request whose answer will take time (RFC 7252 §5.2.2).
     pub fn defer(&mut self, now: Instant, responder: &Responder) {
         self.clock(now);

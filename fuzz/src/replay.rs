@@ -1,0 +1,25 @@
+//! Replays files without a fuzzer.
+
+use std::process::ExitCode;
+
+use crate::Target;
+
+/// Runs a target over the files that the command line names.
+///
+/// # Panics
+/// If the target does: that is what a replay is for.
+pub fn replay_arguments(target: Target) -> ExitCode {
+    let mut count = 0;
+    for path in std::env::args_os().skip(1) {
+        match std::fs::read(&path) {
+            Ok(data) => target(&data),
+            Err(error) => {
+                eprintln!("{}: {error}", path.display());
+                return ExitCode::FAILURE;
+            }
+        }
+        count += 1;
+    }
+    println!("{count} files replayed");
+    ExitCode::SUCCESS
+}

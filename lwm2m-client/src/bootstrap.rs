@@ -1,0 +1,263 @@
+//! The client's side of a bootstrap as a state machine (TS-Core §6.1.4): connection,
+//! Bootstrap-Request, the server's writes, Bootstrap-Finish.
+//!
+//! ```text
+//! Off ── wanted ──▶ Waiting ── hold-off ──▶ Connecting ──▶ Requesting ── 2.04 ──▶ Provisioning
+//!  ▲                   ▲                        │              │                   │       │
+//!  │                   └─────── failed ─────────┴──────────────┴─── silence ───────┘       │
+//!  └──────────────────────────────── Bootstrap-Finish, consistent ─────────────────────────┘
+//! ```
+
+use alloc::format;
+
+use lwm2m_bootstrap::{
+    accounts,
+    device::{Progress, Provisioning},
+};
+use lwm2m_codec::{
+    Path, Value, Version,
+    coap::{Code, Message},
+};
+use lwm2m_coap::{
+    ConnectError, ConnectId, Draft, Duration, ExchangeError, ExchangeId, Instant, PeerId,
+    RequestOptions, Responder,
+};
+
+use crate::{Client, Event, Failed, client::to_failed, values::server};
+
+/// First delay between two bootstrap attempts; it doubles.
+const FIRST_RETRY: Duration = Duration::from_secs(60);
+/// Longest delay between two bootstrap attempts.
+const LAST_RETRY: Duration = Duration::from_secs(86_400);
+/// How long the connection stays after Bootstrap-Finish, so that a repeated Finish is answered.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Where the bootstrap is.
+#[derive(Debug, Default)]
+pub(crate) struct Boot {
+    state: State,
+    attempt: u32,
+    /// The peer of a bootstrap that ended, until it is closed.
+    lingering: Option<(PeerId, Instant)>,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// Nobody wants one.
+    #[default]
+    Off,
+    /// Waits for hold-off or retry.
+    Waiting { at: Instant },
+    Connecting { connect: ConnectId, account: u16 },
+    Requesting { peer: PeerId, exchange: ExchangeId, account: u16 },
+    Provisioning { peer: PeerId, deadline: Instant, session: Provisioning },
+}
+
+impl Boot {
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let own = match &self.state {
+            State::Waiting { at } => Some(*at),
+            State::Provisioning { deadline, .. } => Some(*deadline),
+            _ => None,
+        };
+        own.into_iter().chain(self.lingering.map(|(_, at)| at)).min()
+    }
+
+    /// The bootstrap server, if it may send requests.
+    pub(crate) const fn peer(&self) -> Option<PeerId> {
+        match &self.state {
+            State::Requesting { peer, .. } | State::Provisioning { peer, .. } => Some(*peer),
+            _ => None,
+        }
+    }
+}
+
+impl Client {
+    pub(crate) fn has_bootstrap_account(&self) -> bool {
+        accounts(&self.tree).bootstrap.is_some()
+    }
+
+    /// Starts a bootstrap after the hold-off time of the account (TS-Core §6.1.4).
+    pub(crate) fn request_bootstrap(&mut self) {
+        if !matches!(self.boot.state, State::Off) {
+            return;
+        }
+        let Some(account) = accounts(&self.tree).bootstrap else { return };
+        self.boot.state = State::Waiting { at: self.now + account.hold_off };
+    }
+
+    pub(crate) fn drive_boot(&mut self) {
+        if let Some((peer, at)) = self.boot.lingering
+            && at <= self.now
+        {
+            self.boot.lingering = None;
+            self.close_peer(peer);
+        }
+        match &self.boot.state {
+            State::Waiting { at } if *at <= self.now => self.begin_boot(),
+            State::Provisioning { deadline, .. } if *deadline <= self.now => {
+                self.boot_failed(Failed::Silence);
+            }
+            _ => {}
+        }
+    }
+
+    fn begin_boot(&mut self) {
+        let Some(account) = accounts(&self.tree).bootstrap else {
+            self.boot.state = State::Off;
+            return;
+        };
+        match self.connect(account.uri, account.security) {
+            Ok(connect) => {
+                self.boot.state = State::Connecting { connect, account: account.instance };
+            }
+            Err(error) => self.boot_failed(error.into()),
+        }
+    }
+
+    /// Sends the Bootstrap-Request when the connection is there; false if it is not ours.
+    pub(crate) fn boot_connected(&mut self, connect: Option<ConnectId>, peer: PeerId) -> bool {
+        let State::Connecting { connect: wanted, account } = self.boot.state else { return false };
+        if connect != Some(wanted) {
+            return false;
+        }
+        let draft = Draft::new(Code::POST)
+            .path_segment("bs")
+            .query(&format!("ep={}", self.config.endpoint))
+            .query(&format!("pct={}", self.config.preferred_format.0));
+        match self.endpoint.request(self.now, peer, draft, RequestOptions::default()) {
+            Ok(exchange) => self.boot.state = State::Requesting { peer, exchange, account },
+            Err(error) => {
+                self.close_peer(peer);
+                self.boot_failed(error.into());
+            }
+        }
+        true
+    }
+
+    pub(crate) fn boot_connect_failed(&mut self, connect: ConnectId, reason: ConnectError) {
+        if matches!(self.boot.state, State::Connecting { connect: c, .. } if c == connect) {
+            self.boot_failed(reason.into());
+        }
+    }
+
+    /// Takes the answer to the Bootstrap-Request; false if it is not to that.
+    pub(crate) fn boot_response(&mut self, id: ExchangeId, message: &Message<'_>) -> bool {
+        let State::Requesting { peer, exchange, account } = self.boot.state else { return false };
+        if exchange != id {
+            return false;
+        }
+        if message.code() == Code::CHANGED {
+            self.provision(peer, account);
+        } else {
+            self.boot_failed(to_failed(message.code(), message.payload()));
+        }
+        true
+    }
+
+    fn provision(&mut self, peer: PeerId, account: u16) {
+        let deadline = self.now + self.config.bootstrap_timeout;
+        let session = Provisioning::new(account)
+            .with_version(self.config.versions.first().copied().unwrap_or(Version::V1_1))
+            .with_format(self.config.preferred_format);
+        self.boot.state = State::Provisioning { peer, deadline, session };
+        self.push_event(Event::BootstrapStarted);
+    }
+
+    pub(crate) fn boot_exchange_failed(&mut self, id: ExchangeId, reason: ExchangeError) -> bool {
+        if matches!(self.boot.state, State::Requesting { exchange, .. } if exchange == id) {
+            self.boot_failed(reason.into());
+            return true;
+        }
+        false
+    }
+
+    pub(crate) fn boot_peer_down(&mut self, peer: PeerId) {
+        if self.boot.lingering.is_some_and(|(lingering, _)| lingering == peer) {
+            self.boot.lingering = None;
+        }
+        if self.boot.peer() == Some(peer) {
+            self.boot_failed(Failed::Down);
+        }
+    }
+
+    /// Serves one request of the bootstrap server.
+    pub(crate) fn on_bootstrap_request(
+        &mut self,
+        responder: Responder,
+        message: &Message<'_>,
+        body: &[u8],
+    ) {
+        // The first write may overtake the answer to the Bootstrap-Request.
+        if let State::Requesting { peer, exchange, account } = self.boot.state {
+            self.endpoint.cancel(self.now, exchange);
+            self.provision(peer, account);
+        }
+        let deadline = self.now + self.config.bootstrap_timeout;
+        let max_body = self.config.coap.max_body;
+        let State::Provisioning { session, deadline: until, .. } = &mut self.boot.state else {
+            return self.endpoint.ignore(self.now, responder);
+        };
+        *until = deadline;
+        let (draft, progress) = session.handle(&mut self.tree, message, body, max_body);
+        self.endpoint.respond(self.now, responder, draft);
+        if matches!(progress, Progress::Finished) {
+            self.boot_finished();
+        }
+    }
+
+    fn boot_finished(&mut self) {
+        if let Some(peer) = self.boot.peer() {
+            self.boot.lingering = Some((peer, self.now + LINGER));
+        }
+        self.boot.state = State::Off;
+        self.boot.attempt = 0;
+        self.push_event(Event::BootstrapFinished);
+        self.stamp_servers();
+        // The new accounts replace the old ones, also where the Short Server ID is the same.
+        for index in 0..self.links.len() {
+            self.close_link(index);
+        }
+        self.links.clear();
+        self.observations.clear();
+        self.load_accounts();
+    }
+
+    /// Writes the time of the bootstrap into /1/x/12 (TS-Core §E.2), if the wall time is known.
+    fn stamp_servers(&mut self) {
+        let Some(time) = self.unix_time().and_then(|seconds| i64::try_from(seconds).ok()) else {
+            return;
+        };
+        for account in accounts(&self.tree).servers {
+            let path =
+                Path::resource(server::OBJECT, account.server_instance, server::LAST_BOOTSTRAPPED);
+            // A Server object without the resource is fine.
+            let _ = self.tree.write(path, Value::Time(time));
+        }
+    }
+
+    /// Undoes what the bootstrap wrote, and tries again later.
+    fn boot_failed(&mut self, reason: Failed) {
+        let state = core::mem::take(&mut self.boot.state);
+        match state {
+            State::Requesting { peer, .. } => self.close_peer(peer),
+            State::Provisioning { peer, session, .. } => {
+                session.abort(&mut self.tree);
+                self.close_peer(peer);
+            }
+            _ => {}
+        }
+        let factor = 1u32 << self.boot.attempt.min(16);
+        let retry_in = (FIRST_RETRY * factor).min(LAST_RETRY);
+        self.boot.attempt += 1;
+        self.boot.state = State::Waiting { at: self.now + retry_in };
+        tracing::warn!(%reason, ?retry_in, "bootstrap failed");
+        self.push_event(Event::BootstrapFailed { reason, retry_in });
+        // The accounts from before are back: their registrations go on.
+        for link in &mut self.links {
+            if matches!(link.state, crate::link::State::Idle { at: None }) {
+                link.state = crate::link::State::Idle { at: Some(self.now + retry_in) };
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What a client tells its application.
+
+use alloc::string::String;
+
+use lwm2m_codec::{Path, Version, coap::Code};
+use lwm2m_coap::{ConnectError, Duration, ExchangeError, RequestError};
+
+/// Why talking to a server failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failed {
+    /// The connection did not come up.
+    #[error("no connection: {0}")]
+    Connect(#[from] ConnectError),
+    /// The request ended without a response.
+    #[error("no response: {0}")]
+    Exchange(#[from] ExchangeError),
+    /// The request could not be sent.
+    #[error("not sent: {0}")]
+    Request(#[from] RequestError),
+    /// The server refused.
+    #[error("the server answered {code}{}{diagnostic}", if diagnostic.is_empty() { "" } else { ": " })]
+    Refused {
+        /// Its response code.
+        code: Code,
+        /// Its diagnostic payload.
+        diagnostic: String,
+    },
+    /// The connection broke.
+    #[error("the connection broke")]
+    Down,
+    /// Nothing came for too long.
+    #[error("nothing came from the server for too long")]
+    Silence,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The bootstrap server took the Bootstrap-Request.
+    BootstrapStarted,
+    /// The bootstrap is complete; its accounts are in use now.
+    BootstrapFinished,
+    /// The bootstrap failed; everything is as it was before.
+    BootstrapFailed {
+        /// Why.
+        reason: Failed,
+        /// When it is tried again.
+        retry_in: Duration,
+    },
+    /// The server has the registration.
+    Registered {
+        /// Short Server ID.
+        server: u16,
+        /// Version of the enabler that the server took.
+        version: Version,
+        /// Path of the registration at the server.
+        location: String,
+    },
+    /// The server took an Update.
+    Updated {
+        /// Short Server ID.
+        server: u16,
+    },
+    /// A registration attempt failed.
+    RegistrationFailed {
+        /// Short Server ID.
+        server: u16,
+        /// Why.
+        reason: Failed,
+        /// When it is tried again.
+        retry_in: Duration,
+    },
+    /// The registration ended on request of either side.
+    Deregistered {
+        /// Short Server ID.
+        server: u16,
+    },
+    /// A server changed or executed something.
+    Changed {
+        /// Short Server ID; 0 for the bootstrap server.
+        server: u16,
+        /// What.
+        path: Path,
+        /// Kind of operation.
+        operation: Operation,
+    },
+    /// A Send was answered.
+    Sent {
+        /// Short Server ID.
+        server: u16,
+        /// What came of it.
+        result: Result<(), Failed>,
+    },
+    /// Queue mode: the device need not listen to this server until it has something to say.
+    Asleep {
+        /// Short Server ID.
+        server: u16,
+    },
+}
+
+/// Operations of a server on the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Read, Read-Composite.
+    Read,
+    /// Discover.
+    Discover,
+    /// Write, in either mode, and Write-Composite.
+    Write,
+    /// Write-Attributes.
+    WriteAttributes,
+    /// Execute.
+    Execute,
+    /// Create.
+    Create,
+    /// Delete.
+    Delete,
+    /// Observe, Observe-Composite.
+    Observe,
+}

@@ -1,0 +1,66 @@
+//! The checks that are one cargo command each.
+
+use crate::command::{cargo, run};
+use crate::step::{Context, Done, Failure, is_set};
+
+/// All files are formatted.
+pub(crate) fn fmt(context: &Context) -> Result<Done, Failure> {
+    run(context, &mut cargo(context, &["fmt", "--all", "--check"]))?;
+    Ok(Done::Checked)
+}
+
+/// No warning in any target.
+pub(crate) fn clippy(context: &Context) -> Result<Done, Failure> {
+    let arguments = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    run(context, &mut cargo(context, &arguments))?;
+    Ok(Done::Checked)
+}
+
+/// No warning in the documentation: no broken link, nothing public undocumented.
+pub(crate) fn doc(context: &Context) -> Result<Done, Failure> {
+    let mut command = cargo(context, &["doc", "--workspace", "--no-deps"]);
+    run(context, command.env("RUSTDOCFLAGS", "-D warnings"))?;
+    Ok(Done::Checked)
+}
+
+/// All tests, those in the documentation too.
+pub(crate) fn test(context: &Context) -> Result<Done, Failure> {
+    if is_set("LWM2M_CI_TESTED") {
+        return Ok(Done::CheckedWith("ran before".into()));
+    }
+    let output = run(context, &mut cargo(context, &["test", "--workspace"]))?;
+    Ok(match passed(&output) {
+        0 => Done::Checked,
+        count => Done::CheckedWith(format!("{count} passed")),
+    })
+}
+
+/// Adds up the tests that libtest reports as passed.
+fn passed(output: &str) -> usize {
+    output
+        .lines()
+        .filter_map(|line| line.strip_prefix("test result: ok. "))
+        .filter_map(|rest| rest.split(' ').next()?.parse::<usize>().ok())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passed_tests_are_added_up_over_all_binaries() {
+        let output = "running 2 tests\n\
+                      test result: ok. 2 passed; 0 failed; 0 ignored\n\
+                      Doc-tests lwm2m_codec\n\
+                      test result: ok. 5 passed; 0 failed; 0 ignored\n";
+        assert_eq!(passed(output), 7);
+    }
+}
