@@ -3,7 +3,9 @@
 use crate::{Bytes, DecodeErrorKind, ObjectLink, Text, Type, Value, number};
 
 /// A value as a self-describing format writes it.
+// As wide a tag as in `Value`, for the same reason.
 #[derive(Debug, Clone, Copy)]
+#[repr(usize)]
 pub(crate) enum Raw<'a> {
     Integer(i64),
     /// Above the range of `i64`.
