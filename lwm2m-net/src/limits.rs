@@ -20,8 +20,8 @@ pub struct Limits {
     /// Peers without security that reached a server socket; the one that was silent for longest
     /// makes room.
     pub nosec_peers: usize,
-    /// Peers with a DTLS session that reached a server socket; the one that was silent for
-    /// longest makes room.
+    /// Peers with a DTLS session that reached a server socket, about 8 KiB each; the one that was
+    /// silent for longest makes room.
     pub secure_peers: usize,
     /// Connections that the engine asked for, whether up or on the way.
     pub connections: usize,
@@ -74,7 +74,7 @@ impl Default for Limits {
             calls: 256,
             events: 1024,
             nosec_peers: 65_536,
-            secure_peers: 1 << 20,
+            secure_peers: 1 << 17,
             connections: 64,
             max_datagram: 2048,
             half_open: 1024,
