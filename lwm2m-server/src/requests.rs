@@ -5,6 +5,7 @@ use alloc::{string::ToString, vec, vec::Vec};
 use lwm2m_coap::{Draft, Duration, Instant};
 use lwm2m_codec::{
     ContentFormat, EncodeError, Encoder, MAX_ID, Path, Record,
+    attributes::AttributeChange,
     coap::{Code, OptionNumber, Token},
 };
 
@@ -48,8 +49,8 @@ pub enum RequestError {
     /// No path was given.
     #[error("no path was given")]
     NoPath,
-    /// An attribute is empty or longer than 255 bytes.
-    #[error("an attribute is empty or too long")]
+    /// An attribute is unknown or malformed.
+    #[error("an attribute is unknown or malformed")]
     Attributes,
     /// The list of paths can't be encoded.
     #[error("the list of paths can't be encoded: {0}")]
@@ -422,9 +423,7 @@ fn accepting(draft: Draft, accept: Option<ContentFormat>) -> Draft {
 
 fn with_attributes(mut draft: Draft, attributes: &str) -> Result<Draft, RequestError> {
     for attribute in attributes.split('&').filter(|_| !attributes.is_empty()) {
-        if attribute.is_empty() || attribute.len() > 255 {
-            return Err(RequestError::Attributes);
-        }
+        AttributeChange::parse(attribute).map_err(|_| RequestError::Attributes)?;
         draft = draft.query(attribute);
     }
     Ok(draft)
