@@ -1,6 +1,8 @@
 //! A device's tree, and requests to it.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod device;
+
 use std::collections::BTreeMap;
 
 use lwm2m_bootstrap::device::{Progress, Provisioning};
