@@ -1,2 +1,42 @@
 //! The `lwm2m` command.
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod definitions;
+mod failure;
+mod hex;
+mod output;
+mod runtime;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// OMA Lightweight M2M on the command line.
+///
+/// What it logs goes to standard error; LWM2M_LOG sets how much, as in LWM2M_LOG=debug or
+/// LWM2M_LOG=lwm2m_net=trace. Exit codes: 0 for success, 1 when something failed, 2 for a wrong
+/// command line or configuration.
+#[derive(Debug, Parser)]
+#[command(name = "lwm2m", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Server(server::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    output::log();
+    let result = match cli.command {
+        Command::Server(args) => runtime::block_on(server::run(args)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -305,6 +305,13 @@ impl Server {
         Box::new(old.registration)
     }
 
+    /// True if a device is in queue mode and doesn't listen now: requests to it wait until it
+    /// sends something (TS-Transport §6.5).
+    pub fn is_sleeping(&self, id: RegistrationId) -> bool {
+        let device = self.registry.get(id);
+        device.is_some_and(|d| d.registration.queue_mode && d.awake_until.is_none())
+    }
+
     /// Gives a request up; no event follows. False if it has ended already.
     pub fn cancel(&mut self, now: Instant, request: RequestId) -> bool {
         self.clock(now);
