@@ -112,18 +112,18 @@ impl World {
         let registered = Expected::event("2.01", "REGISTRATION", PLAIN, "\"/3/0\"");
         let target = format!("/rd?ep={PLAIN}&lt=120&lwm2m=1.1");
         let request = Request::udp(port, self.coap, "post", &target).links(OBJECTS);
-        let location = self.to_server(report, "register", "UDP", request, &registered)?;
+        let location = self.expect(report, "register", "UDP", request, &registered)?;
         let target = format!("{location}?lt=240");
         let updated = Expected::event("2.04", "UPDATED", PLAIN, "\"lifetime\":240");
         let request = Request::udp(port, self.coap, "post", &target);
-        self.to_server(report, "update", "UDP", request, &updated)?;
+        self.expect(report, "update", "UDP", request, &updated)?;
         let request = Request::udp(other, self.coap, "post", &location);
         let stranger = Expected::answer("4.04");
         let name = "an Update from another address is refused";
-        self.to_server(report, name, "UDP", request, &stranger)?;
+        self.expect(report, name, "UDP", request, &stranger)?;
         let request = Request::udp(port, self.coap, "delete", &location);
         let left = Expected::event("2.02", "DEREGISTRATION", PLAIN, "");
-        self.to_server(report, "de-register", "UDP", request, &left)?;
+        self.expect(report, "de-register", "UDP", request, &left)?;
         Ok(())
     }
 
@@ -134,15 +134,15 @@ impl World {
         let registered = Expected::event("2.01", "REGISTRATION", SECURE, "\"secure\":true");
         let target = format!("/rd?ep={SECURE}&lt=120&lwm2m=1.1");
         let request = Request::dtls(psk, self.coaps, "post", &target).links(OBJECTS);
-        let location = self.to_server(report, "register", "DTLS", request, &registered)?;
+        let location = self.expect(report, "register", "DTLS", request, &registered)?;
         let target = format!("{location}?lt=240");
         let updated = Expected::event("2.04", "UPDATED", SECURE, "\"lifetime\":240");
         let request = Request::dtls(psk, self.coaps, "post", &target);
         let name = "update in a new session";
-        self.to_server(report, name, "DTLS", request, &updated)?;
+        self.expect(report, name, "DTLS", request, &updated)?;
         let request = Request::dtls(psk, self.coaps, "delete", &location);
         let left = Expected::event("2.02", "DEREGISTRATION", SECURE, "");
-        self.to_server(report, "de-register", "DTLS", request, &left)?;
+        self.expect(report, "de-register", "DTLS", request, &left)?;
         Ok(())
     }
 
@@ -152,24 +152,24 @@ impl World {
         let silence = Expected::answer("no answer");
         let request = Request::dtls((IDENTITY, "not the right key"), self.coaps, "post", &target);
         let request = request.links(OBJECTS).in_vain();
-        self.to_server(report, "a wrong key is refused", "DTLS", request, &silence)?;
+        self.expect(report, "a wrong key is refused", "DTLS", request, &silence)?;
         let request = Request::dtls(("nobody", KEY), self.coaps, "post", &target);
         let request = request.links(OBJECTS).in_vain();
         let name = "an unknown identity is refused";
-        self.to_server(report, name, "DTLS", request, &silence)?;
+        self.expect(report, name, "DTLS", request, &silence)?;
         let wrong = Expected::answer("4.00");
         let other = "/rd?ep=somebody-else&lt=120&lwm2m=1.1";
         let request = Request::dtls((IDENTITY, KEY), self.coaps, "post", other).links(OBJECTS);
         let name = "a wrong endpoint name is refused";
-        self.to_server(report, name, "DTLS", request, &wrong)?;
+        self.expect(report, name, "DTLS", request, &wrong)?;
         let request = Request::udp(free_port()?, self.coap, "post", &target).links(OBJECTS);
         let name = "the name of a device with a key is refused without it";
-        self.to_server(report, name, "UDP", request, &wrong)?;
+        self.expect(report, name, "UDP", request, &wrong)?;
         Ok(())
     }
 
     /// Sends a request to our server, and compares. Returns the location that the answer names.
-    fn to_server(
+    fn expect(
         &mut self,
         report: &mut Report,
         name: &'static str,
