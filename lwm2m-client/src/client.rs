@@ -448,9 +448,10 @@ impl Engine for Client {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let links = self.links.iter().filter_map(|link| {
-            let asleep = self.sleep_time(link);
-            link.due().into_iter().chain(asleep).min()
+        let provisioning = self.boot.is_provisioning();
+        let links = self.links.iter().flat_map(|link| {
+            let due = link.due().filter(|_| !provisioning);
+            due.into_iter().chain(self.sleep_time(link))
         });
         let observations = self.observations.iter().filter_map(Observation::due);
         let deferred = self.deferred.iter().map(|deferred| deferred.deadline);

@@ -260,7 +260,7 @@ impl Client {
         let since = self.now.since(observation.last_evaluated);
         let too_early = timing.epmin.is_some_and(|epmin| since < epmin);
         let periodic = timing.epmax.is_some_and(|epmax| since >= epmax);
-        if (!observation.changed && !periodic) || (too_early && !periodic) {
+        if (too_early || !observation.changed) && !periodic {
             return;
         }
         let samples = sample(&self.tree, &observation.paths);
