@@ -454,6 +454,7 @@ impl Engine for Client {
             due.into_iter().chain(self.sleep_time(link))
         });
         let observations = self.observations.iter().filter_map(Observation::due);
+        let observations = observations.filter(|_| !provisioning);
         let deferred = self.deferred.iter().map(|deferred| deferred.deadline);
         self.endpoint
             .poll_timeout()

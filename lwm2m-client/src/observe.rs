@@ -174,6 +174,9 @@ impl Client {
 
     /// Evaluates what changed and sends what is due.
     pub(crate) fn drive_observations(&mut self) {
+        if self.boot.is_provisioning() {
+            return;
+        }
         for index in 0..self.observations.len() {
             let observation = &self.observations[index];
             let due = observation.due.is_some_and(|at| at <= self.now);
