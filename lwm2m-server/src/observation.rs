@@ -140,22 +140,23 @@ impl Server {
         });
     }
 
-    /// A newer observation of the same target replaces the older one: devices keep one per
+    /// The observation of the same paths: a newer one replaces it, because devices keep one per
     /// target, and so does RFC 7641 §3.1.
-    pub(crate) fn replace_observation(&mut self, registration: RegistrationId, target: &Target) {
-        let device = self.registry.get(registration);
-        let known = device
-            .map(|d| d.observations.as_slice())
-            .unwrap_or_default();
-        let same = known.iter().copied().find(|id| {
-            let known = self.registry.observations.get(id);
-            known.is_some_and(|o| o.target.paths == target.paths)
-        });
-        if let Some(old) = same {
-            // Requests first: they end together with it.
-            self.drop_requests_of(registration, old);
-            self.end_observation(registration, old, EndReason::Replaced);
-        }
+    pub(crate) fn same_target(
+        &self,
+        registration: RegistrationId,
+        target: &Target,
+    ) -> Option<ObservationId> {
+        self.observations(registration).find(|id| {
+            self.observation(*id)
+                .is_some_and(|t| t.paths == target.paths)
+        })
+    }
+
+    /// Ends an observation that a newer one replaces, with the requests that are about it.
+    pub(crate) fn replace_observation(&mut self, id: RegistrationId, old: ObservationId) {
+        self.drop_requests_of(id, old);
+        self.end_observation(id, old, EndReason::Replaced);
     }
 
     fn activate(&mut self, id: ObservationId, token: Token, observe: u32) {

@@ -312,20 +312,20 @@ impl DeviceView<'_> {
     }
 
     fn start(&mut self, now: Instant, target: Target) -> Result<RequestId, RequestError> {
-        let device = self.server.registry.get(self.id);
-        let count = device.map_or(0, |device| device.observations.len());
         let draft = draft_of(&target, self.root(), Some(0))?;
-        self.server.clock(now);
-        self.server.replace_observation(self.id, &target);
-        if count >= self.server.config.limits.observations_per_device {
+        let old = self.server.same_target(self.id, &target);
+        let others = self.server.observations(self.id).count() - usize::from(old.is_some());
+        if others >= self.server.config.limits.observations_per_device {
             self.server.counters.overflows += 1;
             return Err(RequestError::TooManyObservations);
         }
         let id = ObservationId(self.server.next_serial());
         self.server.insert_observation(id, self.id, target);
         let request = self.send(now, Kind::Observe(id), draft, None);
-        if request.is_err() {
-            self.server.forget_observation(id);
+        match (request.is_ok(), old) {
+            (true, Some(old)) => self.server.replace_observation(self.id, old),
+            (true, None) => {}
+            (false, _) => self.server.forget_observation(id),
         }
         request
     }
