@@ -50,6 +50,7 @@ mod interface;
 mod journal;
 mod notification;
 mod observation;
+mod profile;
 mod queue;
 mod refuse;
 mod register;
