@@ -26,6 +26,7 @@ mod limits;
 mod net;
 mod peers;
 mod psk;
+pub mod server;
 mod slab;
 mod socket;
 mod task;
