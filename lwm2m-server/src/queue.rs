@@ -265,36 +265,6 @@ impl Server {
         device.is_some_and(|d| d.registration.queue_mode && d.awake_until.is_none())
     }
 
-    /// Gives a request up; no event follows. False if it has ended already.
-    pub fn cancel(&mut self, now: Instant, request: RequestId) -> bool {
-        self.clock(now);
-        let Some(id) = self.registry.requests.remove(&request) else {
-            return false;
-        };
-        let Some(device) = self.registry.get_mut(id) else {
-            return false;
-        };
-        let mut found = None;
-        if let Some(at) = device.waiting.iter().position(|r| r.id == Some(request)) {
-            found = device.waiting.remove(at);
-        } else {
-            let flying = device.in_flight.clone();
-            let exchange = flying.into_iter().find(|exchange| {
-                let known = self.registry.in_flight.get(exchange);
-                known.and_then(|x| x.request.id) == Some(request)
-            });
-            if let Some(exchange) = exchange {
-                self.endpoint.cancel(self.now, exchange);
-                found = self.arrive(exchange).map(|in_flight| in_flight.request);
-            }
-        }
-        if let Some(Kind::Observe(observation)) = found.map(|request| request.kind) {
-            self.forget_observation(observation);
-        }
-        self.flush(id);
-        true
-    }
-
     /// A message of the device arrived: it listens now, and for a while (TS-Transport §6.5).
     pub(crate) fn heard(&mut self, id: RegistrationId) {
         let until = self.now + self.config.awake_time;
