@@ -6,8 +6,12 @@
 extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
+// Generated code names this crate as users do.
+extern crate self as lwm2m_model;
 
 mod check;
+#[doc(hidden)]
+pub mod codegen;
 mod definition;
 mod dynamic;
 pub mod field;
@@ -21,6 +25,8 @@ mod store;
 mod tree;
 mod typed;
 pub mod ver;
+#[cfg(feature = "xml")]
+pub mod xml;
 
 pub use definition::{Constraint, ObjectDefinition, Operations, ResourceDefinition};
 pub use dynamic::Dynamic;

@@ -115,7 +115,7 @@ fn seen(tree: &Tree, at: Path) -> Vec<String> {
         });
         ControlFlow::Continue(())
     });
-    flow.unwrap();
+    assert!(flow.unwrap().is_continue());
     seen
 }
 #[test]
