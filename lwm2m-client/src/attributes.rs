@@ -36,10 +36,10 @@ impl Client {
         apply(&mut attributes, request)?;
         // The conditions must be consistent with what the node inherits (TS-Core §7.3.2).
         let above = path.parent().map(|parent| effective(attached, parent)).unwrap_or_default();
-        if !attributes.or(&above).is_consistent() {
+        if !attributes.or(above).is_consistent() {
             return Err(Failure::bad_request(path, "the attributes contradict each other"));
         }
-        if attributes == Attributes::default() {
+        if attributes.is_empty() {
             attached.remove(&path);
         } else if attached.len() < self.config.max_attributes || attached.contains_key(&path) {
             attached.insert(path, attributes);
@@ -66,7 +66,7 @@ pub(crate) fn apply(attributes: &mut Attributes, request: &Request<'_>) -> Resul
             let reason = alloc::format!("{} is unknown in LwM2M {}", change.name(), request.version);
             return Err(Failure::bad_request(path, reason));
         }
-        attributes.apply(&change);
+        attributes.apply(change);
     }
     Ok(())
 }

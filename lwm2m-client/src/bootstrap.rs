@@ -10,14 +10,20 @@
 
 use alloc::format;
 
-use lwm2m_bootstrap::device::{Progress, Provisioning};
-use lwm2m_codec::coap::{Code, Message};
+use lwm2m_bootstrap::{
+    accounts,
+    device::{Progress, Provisioning},
+};
+use lwm2m_codec::{
+    Path, Value, Version,
+    coap::{Code, Message},
+};
 use lwm2m_coap::{
     ConnectError, ConnectId, Draft, Duration, ExchangeError, ExchangeId, Instant, PeerId,
     RequestOptions, Responder,
 };
 
-use crate::{Client, Event, Failed, accounts, client::to_failed};
+use crate::{Client, Event, Failed, client::to_failed, values::server};
 
 /// First delay between two bootstrap attempts; it doubles.
 const FIRST_RETRY: Duration = Duration::from_secs(60);
@@ -68,7 +74,7 @@ impl Boot {
 
 impl Client {
     pub(crate) fn has_bootstrap_account(&self) -> bool {
-        accounts::bootstrap(&self.tree).is_some()
+        accounts(&self.tree).bootstrap.is_some()
     }
 
     /// Starts a bootstrap after the hold-off time of the account (TS-Core §6.1.4).
@@ -76,9 +82,8 @@ impl Client {
         if !matches!(self.boot.state, State::Off) {
             return;
         }
-        let Some(account) = accounts::bootstrap(&self.tree) else { return };
-        let hold_off = accounts::hold_off(&self.tree, account);
-        self.boot.state = State::Waiting { at: self.now + hold_off };
+        let Some(account) = accounts(&self.tree).bootstrap else { return };
+        self.boot.state = State::Waiting { at: self.now + account.hold_off };
     }
 
     pub(crate) fn drive_boot(&mut self) {
@@ -98,12 +103,14 @@ impl Client {
     }
 
     fn begin_boot(&mut self) {
-        let Some(account) = accounts::bootstrap(&self.tree) else {
+        let Some(account) = accounts(&self.tree).bootstrap else {
             self.boot.state = State::Off;
             return;
         };
-        match self.connect(account) {
-            Ok(connect) => self.boot.state = State::Connecting { connect, account },
+        match self.connect(account.uri, account.security) {
+            Ok(connect) => {
+                self.boot.state = State::Connecting { connect, account: account.instance };
+            }
             Err(error) => self.boot_failed(error.into()),
         }
     }
@@ -150,7 +157,9 @@ impl Client {
 
     fn provision(&mut self, peer: PeerId, account: u16) {
         let deadline = self.now + self.config.bootstrap_timeout;
-        let session = Provisioning::new(account);
+        let session = Provisioning::new(account)
+            .with_version(self.config.versions.first().copied().unwrap_or(Version::V1_1))
+            .with_format(self.config.preferred_format);
         self.boot.state = State::Provisioning { peer, deadline, session };
         self.push_event(Event::BootstrapStarted);
     }
@@ -204,6 +213,7 @@ impl Client {
         self.boot.state = State::Off;
         self.boot.attempt = 0;
         self.push_event(Event::BootstrapFinished);
+        self.stamp_servers();
         // The new accounts replace the old ones, also where the Short Server ID is the same.
         for index in 0..self.links.len() {
             self.close_link(index);
@@ -211,6 +221,19 @@ impl Client {
         self.links.clear();
         self.observations.clear();
         self.load_accounts();
+    }
+
+    /// Writes the time of the bootstrap into /1/x/12 (TS-Core §E.2), if the wall time is known.
+    fn stamp_servers(&mut self) {
+        let Some(time) = self.unix_time().and_then(|seconds| i64::try_from(seconds).ok()) else {
+            return;
+        };
+        for account in accounts(&self.tree).servers {
+            let path =
+                Path::resource(server::OBJECT, account.server_instance, server::LAST_BOOTSTRAPPED);
+            // A Server object without the resource is fine.
+            let _ = self.tree.write(path, Value::Time(time));
+        }
     }
 
     /// Undoes what the bootstrap wrote, and tries again later.

@@ -2,16 +2,16 @@
 
 use alloc::{collections::VecDeque, string::String, vec::Vec};
 
+use lwm2m_bootstrap::{AccountSecurity, ServerAccount, accounts};
 use lwm2m_codec::{Path, coap::Code};
 use lwm2m_coap::{
-    Action, ConnectError, ConnectId, Counters, Endpoint, EndpointEvent, Engine, Incoming, Input,
+    Action, ConnectError, ConnectId, Counters, Credentials, Endpoint, EndpointEvent, Engine, Incoming, Input,
     Instant, PeerId, Transmit,
 };
 use lwm2m_model::{Failure, ObjectInstance, Ticket, Tree};
 
 use crate::{
     Config, Event, Failed,
-    accounts::{self, Credentials},
     bootstrap::Boot,
     deferred::Deferred,
     link::{Link, State, Then},
@@ -49,7 +49,7 @@ pub struct Client {
 /// What the driver has to do.
 #[derive(Debug)]
 enum Request {
-    Connect { id: ConnectId, uri: String, credentials: Credentials },
+    Connect { id: ConnectId, uri: String, security: AccountSecurity },
     Close(PeerId),
 }
 
@@ -244,7 +244,7 @@ impl Client {
 
     /// Makes a link for each account of the tree; registrations of accounts that stay are kept.
     pub(crate) fn load_accounts(&mut self) {
-        let accounts = accounts::servers(&self.tree);
+        let accounts = accounts(&self.tree).servers;
         let gone: Vec<PeerId> = self
             .links
             .iter()
@@ -255,23 +255,24 @@ impl Client {
         self.links.retain(|link| accounts.iter().any(|account| account.ssid == link.ssid));
         for account in accounts {
             if !self.links.iter().any(|link| link.ssid == account.ssid) {
-                let (security, instance) = (account.security, account.server);
-                let mut link = Link::new(account.ssid, security, instance, self.now);
-                let delay = link.resource(server::INITIAL_DELAY);
-                let delay = crate::values::unsigned(&self.tree, delay).unwrap_or(0);
-                let at = self.now + lwm2m_coap::Duration::from_secs(delay);
-                link.state = State::Idle { at: Some(at) };
-                self.links.push(link);
+                let at = self.now + account.registration.initial_delay;
+                self.links.push(Link::new(account.ssid, account.server_instance, at));
             }
         }
     }
 
-    /// Asks the driver for a connection to the server of a Security instance.
-    pub(crate) fn connect(&mut self, security: u16) -> Result<ConnectId, ConnectError> {
-        let (uri, credentials) = accounts::address(&self.tree, security)?;
+    /// Asks the driver for a connection.
+    pub(crate) fn connect(
+        &mut self,
+        uri: String,
+        security: AccountSecurity,
+    ) -> Result<ConnectId, ConnectError> {
+        if security.credentials().is_none() {
+            return Err(ConnectError::Credentials);
+        }
         let id = ConnectId(self.next_connect);
         self.next_connect = self.next_connect.wrapping_add(1);
-        self.actions.push_back(Request::Connect { id, uri, credentials });
+        self.actions.push_back(Request::Connect { id, uri, security });
         Ok(id)
     }
 
@@ -279,10 +280,20 @@ impl Client {
         if self.links[index].connect.is_some() {
             return;
         }
-        match self.connect(self.links[index].security) {
+        let connected = match self.account(index) {
+            Some(account) => self.connect(account.uri, account.security),
+            None => Err(ConnectError::Credentials),
+        };
+        match connected {
             Ok(id) => self.links[index].connect = Some(id),
             Err(error) => self.attempt_failed(index, error.into()),
         }
+    }
+
+    /// The account of a link as the tree holds it now.
+    pub(crate) fn account(&self, index: usize) -> Option<ServerAccount> {
+        let ssid = self.links[index].ssid;
+        accounts(&self.tree).servers.into_iter().find(|account| account.ssid == ssid)
     }
 
     pub(crate) fn close_link(&mut self, index: usize) {
@@ -333,13 +344,8 @@ impl Client {
     /// TS-Core §E.2: the last TLS alert is kept in /1/x/11.
     fn note_alert(&mut self, index: usize, alert: u8) {
         let path = self.links[index].resource(server::ALERT_CODE);
-        self.tree.begin();
-        let value = lwm2m_codec::Value::Unsigned(u64::from(alert));
-        if self.tree.write(path, value).is_ok() {
-            let _ = self.tree.commit();
-        } else {
-            self.tree.rollback();
-        }
+        // A Server object without the resource is fine.
+        let _ = self.tree.write(path, lwm2m_codec::Value::Unsigned(u64::from(alert)));
     }
 
     fn on_peer_down(&mut self, peer: PeerId) {
@@ -392,9 +398,11 @@ impl Engine for Client {
     fn poll_action(&mut self) -> Option<Action<'_>> {
         self.current_action = self.actions.pop_front();
         Some(match self.current_action.as_ref()? {
-            Request::Connect { id, uri, credentials } => {
-                Action::Connect { id: *id, uri, security: credentials.as_ref() }
-            }
+            Request::Connect { id, uri, security } => Action::Connect {
+                id: *id,
+                uri,
+                security: security.credentials().unwrap_or(Credentials::NoSec),
+            },
             Request::Close(peer) => Action::Close { peer: *peer },
         })
     }

@@ -7,7 +7,6 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
-mod accounts;
 mod attributes;
 mod bootstrap;
 mod client;

@@ -2,7 +2,8 @@
 
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
-use lwm2m_codec::{Attributes, Path};
+use lwm2m_bootstrap::RegistrationPolicy;
+use lwm2m_codec::{Path, attributes::Attributes};
 use lwm2m_coap::{ConnectId, Duration, ExchangeId, Instant, PeerId};
 use lwm2m_model::Tree;
 
@@ -20,8 +21,6 @@ use crate::values::{self, server};
 pub(crate) struct Link {
     /// Short Server ID.
     pub(crate) ssid: u16,
-    /// Instance of the Security object.
-    pub(crate) security: u16,
     /// Instance of the Server object.
     pub(crate) server: u16,
     pub(crate) peer: Option<PeerId>,
@@ -102,10 +101,9 @@ impl Sent {
 }
 
 impl Link {
-    pub(crate) fn new(ssid: u16, security: u16, server: u16, at: Instant) -> Self {
+    pub(crate) fn new(ssid: u16, server: u16, at: Instant) -> Self {
         Self {
             ssid,
-            security,
             server,
             peer: None,
             connect: None,
@@ -147,29 +145,25 @@ impl Link {
         }
     }
 
-    /// How long to wait before the next attempt, and whether the sequences are used up
+    /// How long to wait before the next attempt, or that the sequences are used up
     /// (TS-Core §6.2.1.1, unordered servers).
-    pub(crate) fn back_off(&mut self, tree: &Tree) -> BackOff {
-        let number = |resource, default| {
-            values::unsigned(tree, self.resource(resource)).unwrap_or(default)
-        };
-        let timer = number(server::RETRY_TIMER, 60);
-        let count = number(server::RETRY_COUNT, 5).max(1);
-        let sequence_delay = number(server::SEQUENCE_DELAY, 86_400);
-        let sequences = number(server::SEQUENCE_COUNT, 1).max(1);
+    pub(crate) fn back_off(&mut self, policy: &RegistrationPolicy) -> BackOff {
         self.attempt += 1;
-        if u64::from(self.attempt) < count {
-            let factor = 1u64 << (self.attempt - 1).min(20);
-            return BackOff::Retry(Duration::from_secs(timer.saturating_mul(factor)));
+        if u64::from(self.attempt) < policy.retry_count {
+            let factor = 1u32 << (self.attempt - 1).min(20);
+            return BackOff::Retry(policy.retry_timer.saturating_mul(factor));
         }
         self.attempt = 0;
         self.sequence += 1;
-        let never = matches!(sequence_delay, 0xffff_ffff | u64::MAX);
-        if u64::from(self.sequence) < sequences && !never {
-            return BackOff::Retry(Duration::from_secs(sequence_delay));
+        match policy.sequence_delay {
+            Some(delay) if u64::from(self.sequence) < policy.sequence_retry_count => {
+                BackOff::Retry(delay)
+            }
+            delay => {
+                self.sequence = 0;
+                BackOff::Exhausted(delay)
+            }
         }
-        self.sequence = 0;
-        BackOff::Exhausted((!never).then(|| Duration::from_secs(sequence_delay)))
     }
 }
 

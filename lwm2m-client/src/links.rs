@@ -2,13 +2,28 @@
 
 use alloc::{collections::BTreeMap, vec, vec::Vec};
 
-use lwm2m_codec::{Attributes, EncodeError, LinkWriter, Path, Version};
+use lwm2m_codec::{ContentFormat, EncodeError, Path, Version, attributes::Attributes, link::LinkWriter};
 use lwm2m_model::{Object, Tree, ver::needs_ver};
 
 /// Optional formats of the device, in the root link of a registration.
-const FORMATS_1_1: &str = "60 110 112 11542 11543";
-const FORMATS_1_2: &str = "60 110 112 320 322 11542 11543 11544";
-const FORMATS_1_0: &str = "11543";
+const FORMATS_1_0: &[ContentFormat] = &[ContentFormat::TLV, ContentFormat::OMA_JSON];
+const FORMATS_1_1: &[ContentFormat] = &[
+    ContentFormat::CBOR,
+    ContentFormat::SENML_JSON,
+    ContentFormat::SENML_CBOR,
+    ContentFormat::TLV,
+    ContentFormat::OMA_JSON,
+];
+const FORMATS_1_2: &[ContentFormat] = &[
+    ContentFormat::CBOR,
+    ContentFormat::SENML_JSON,
+    ContentFormat::SENML_CBOR,
+    ContentFormat::SENML_ETCH_JSON,
+    ContentFormat::SENML_ETCH_CBOR,
+    ContentFormat::TLV,
+    ContentFormat::OMA_JSON,
+    ContentFormat::LWM2M_CBOR,
+];
 
 /// Calls `write` with growing buffers up to `max` bytes until the result fits.
 pub(crate) fn grown(
@@ -37,13 +52,12 @@ pub(crate) fn registration(
 ) -> Result<Vec<u8>, EncodeError> {
     grown(max, |buf| {
         let mut writer = LinkWriter::new(buf);
-        writer.link("/")?;
-        writer.quoted("rt", "oma.lwm2m")?;
-        writer.quoted("ct", match version {
+        let formats = match version {
             Version::V1_0 => FORMATS_1_0,
             Version::V1_1 => FORMATS_1_1,
             _ => FORMATS_1_2,
-        })?;
+        };
+        writer.link("/")?.quoted("rt", "oma.lwm2m")?.formats(formats)?;
         // TS-Core §6.2.1: the Security and OSCORE objects, and from 1.2.1 COSE, stay private.
         for (id, object) in tree.objects().filter(|(id, _)| !matches!(id, 0 | 21 | 23)) {
             let first = object.next_instance(None);
@@ -123,7 +137,7 @@ impl Discover<'_> {
         } else {
             self.attributes.get(&path).copied().unwrap_or_default()
         };
-        attributes.write_link_params(writer)
+        attributes.write_params(writer)
     }
 }
 
@@ -132,7 +146,7 @@ pub(crate) fn effective(attached: &BTreeMap<Path, Attributes>, path: Path) -> At
     let mut result = Attributes::default();
     for len in (1..=path.len()).rev() {
         if let Some(above) = attached.get(&path.truncated(len)) {
-            result = result.or(above);
+            result = result.or(*above);
         }
     }
     result

@@ -17,7 +17,6 @@ use crate::{
     client::to_failed,
     link::{BackOff, Registered, Sent, State, Then},
     links,
-    values::{self, server},
 };
 
 /// An Update goes out this long before the lifetime ends, if the lifetime allows it: time for
@@ -278,15 +277,12 @@ impl Client {
     pub(crate) fn attempt_failed(&mut self, index: usize, reason: Failed) {
         self.close_link(index);
         self.forget_observations(index);
-        let link = &mut self.links[index];
-        let server = link.ssid;
-        let back_off = link.back_off(&self.tree);
-        let bootstrap_path = link.resource(server::BOOTSTRAP_ON_FAILURE);
-        let retry_in = match back_off {
+        let server = self.links[index].ssid;
+        let policy = self.account(index).map(|account| account.registration).unwrap_or_default();
+        let retry_in = match self.links[index].back_off(&policy) {
             BackOff::Retry(after) => after,
             BackOff::Exhausted(after) => {
-                let wanted = values::boolean(&self.tree, bootstrap_path).unwrap_or(true);
-                if wanted && self.has_bootstrap_account() {
+                if policy.bootstrap_on_failure && self.has_bootstrap_account() {
                     self.links[index].state = State::Idle { at: None };
                     let retry_in = Duration::ZERO;
                     self.push_event(Event::RegistrationFailed { server, reason, retry_in });

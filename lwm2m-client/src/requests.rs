@@ -5,6 +5,7 @@ use alloc::{string::ToString, vec::Vec};
 
 use lwm2m_codec::{
     ContentFormat, Path, Version,
+    arguments::Arguments,
     coap::{Code, Message, OptionNumber},
 };
 use lwm2m_coap::{Draft, Duration, Responder};
@@ -191,9 +192,8 @@ impl Client {
             let reason = "arguments are plain text";
             return Err(Failure::new(Code::UNSUPPORTED_CONTENT_FORMAT, path, reason));
         }
-        for argument in lwm2m_codec::Arguments::new(request.body) {
-            argument.map_err(|error| Failure::bad_request(path, error.to_string()))?;
-        }
+        Arguments::parse(request.body)
+            .map_err(|error| Failure::bad_request(path, error.to_string()))?;
         let ssid = self.links[request.link].ssid;
         let answer = match path.object_id() {
             Some(server::OBJECT) => self.execute_server_resource(request)?,

@@ -50,12 +50,7 @@ pub(crate) mod server {
     pub(crate) const UPDATE_TRIGGER: u16 = 8;
     pub(crate) const BOOTSTRAP_TRIGGER: u16 = 9;
     pub(crate) const ALERT_CODE: u16 = 11;
-    pub(crate) const INITIAL_DELAY: u16 = 14;
-    pub(crate) const BOOTSTRAP_ON_FAILURE: u16 = 16;
-    pub(crate) const RETRY_COUNT: u16 = 17;
-    pub(crate) const RETRY_TIMER: u16 = 18;
-    pub(crate) const SEQUENCE_DELAY: u16 = 19;
-    pub(crate) const SEQUENCE_COUNT: u16 = 20;
+    pub(crate) const LAST_BOOTSTRAPPED: u16 = 12;
     pub(crate) const MUTE_SEND: u16 = 23;
     pub(crate) const NOTIFICATION_MODE: u16 = 26;
 }
