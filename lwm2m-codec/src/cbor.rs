@@ -140,6 +140,15 @@ impl<'a> Reader<'a> {
         found
     }
 
+    /// Reads the head of a map, if one comes next: the number of its entries, as [`Head::count`].
+    #[inline]
+    pub(crate) fn map(&mut self) -> Result<Option<Option<u64>>, DecodeError> {
+        match self.bytes.get(self.pos) {
+            Some(first) if first >> 5 == major::MAP => self.head().map(|head| Some(head.count())),
+            _ => Ok(None),
+        }
+    }
+
     /// Goes to the next item of an array or map; false after the last one.
     #[inline]
     pub(crate) fn more(&mut self, left: &mut Option<u64>) -> bool {
