@@ -41,10 +41,29 @@ pub(crate) fn value<'a>(
     }
 }
 
+/// Why there is nothing at `path`: 4.05 for a Resource Instance of a single-instance resource
+/// (TS-Transport §6.4.4), 4.04 elsewhere.
+pub(crate) fn absent(definition: Option<&ResourceDefinition>, path: Path) -> Failure {
+    let too_deep = path.resource_instance_id().is_some() && definition.is_some_and(|d| !d.multiple);
+    if too_deep {
+        Failure::not_allowed(path)
+    } else {
+        Failure::not_found(path)
+    }
+}
+
 /// 4.00: a value is outside of the range, which the reason names. The value may be a secret and
 /// stays out.
 pub(crate) fn out_of_range(definition: &ResourceDefinition, path: Path) -> Failure {
-    Failure::bad_request(path, format!("expected {}", definition.constraint))
+    let constraint = &definition.constraint;
+    let bytes = matches!(definition.data_type, Some(Type::String | Type::Opaque));
+    Failure::bad_request(
+        path,
+        match constraint {
+            Constraint::OneOf(_) if bytes => format!("expected a length in bytes of {constraint}"),
+            _ => format!("expected {constraint}"),
+        },
+    )
 }
 
 impl Constraint {

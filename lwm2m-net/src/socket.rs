@@ -247,3 +247,55 @@ pub(crate) fn open(remote: SocketAddr) -> io::Result<std::net::UdpSocket> {
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    fn loopback() -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, 0).into()
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_is_full_keeps_one_datagram_until_it_has_room() {
+        let target = UdpSocket::bind(loopback()).await.expect("bound");
+        let to = target.local_addr().expect("bound");
+        let mut sockets = Sockets::new(Arc::default());
+        let id = sockets
+            .add(bind(loopback()).expect("bound"), Role::Udp)
+            .expect("added");
+        // tokio doesn't know yet that the new socket has room, so it counts as full.
+        assert_eq!(sockets.send(id, b"first", to), Sent::Yes);
+        assert!(sockets.is_blocked());
+        assert_eq!(sockets.send(id, b"lost", to), Sent::No);
+        let ready = poll_fn(|cx| sockets.poll_ready(cx)).await;
+        assert!(
+            matches!(ready, Ready::Write(ready) if ready == id),
+            "{ready:?}"
+        );
+        sockets.send_held(id);
+        assert!(!sockets.is_blocked());
+        assert_eq!(sockets.send(id, b"second", to), Sent::Yes);
+        let mut buf = [0; 16];
+        for expected in ["first", "second"] {
+            let len = target.recv(&mut buf).await.expect("received");
+            assert_eq!(&buf[..len], expected.as_bytes());
+        }
+        assert_eq!(sockets.counters.read().send_failed, 1);
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_goes_with_its_datagram_blocks_nobody() {
+        let mut sockets = Sockets::new(Arc::default());
+        let id = sockets
+            .add(bind(loopback()).expect("bound"), Role::Udp)
+            .expect("added");
+        sockets.send(id, b"first", (Ipv4Addr::LOCALHOST, 9).into());
+        assert!(sockets.is_blocked());
+        sockets.remove(id);
+        assert!(!sockets.is_blocked());
+        assert!(sockets.role(id).is_none());
+    }
+}

@@ -4,7 +4,7 @@ mod common;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use common::{Event, Node, Toy, soon, v4, v6};
+use common::{Event, Node, Toy, soon, v4, v4_and_v6};
 use lwm2m_coap::{ConnectError, DownReason, PeerId};
 use lwm2m_net::{Driver, Limits, Lookup, LookupFailed, Psk, PskStore, SharedPsks};
 use tokio::{net::UdpSocket, sync::Semaphore};
@@ -36,7 +36,7 @@ async fn device_up(server: &mut Node) -> PeerId {
 
 #[tokio::test]
 async fn a_message_is_echoed_over_dtls_on_ipv4_and_ipv6() {
-    for address in [v4(), v6()] {
+    for address in v4_and_v6() {
         let mut server = server(address, keys()).await;
         let mut client = Node::client().await;
         let peer = client.connected(uri(&server), DEVICE).await;
@@ -181,10 +181,13 @@ async fn a_store_that_fails_or_takes_too_long_is_an_internal_error() {
 }
 
 /// Passes datagrams between a server and one client after the other, all from the same port.
-async fn relay(server: SocketAddr) -> SocketAddr {
+///
+/// Gives its address for clients, and the socket from which the server hears it.
+async fn relay(server: SocketAddr) -> (SocketAddr, Arc<UdpSocket>) {
     let front = UdpSocket::bind(v4()).await.expect("bound");
-    let back = UdpSocket::bind(v4()).await.expect("bound");
+    let back = Arc::new(UdpSocket::bind(v4()).await.expect("bound"));
     let address = front.local_addr().expect("bound");
+    let from = Arc::clone(&back);
     tokio::spawn(async move {
         let (mut up, mut down) = ([0; 2048], [0; 2048]);
         let mut client = None;
@@ -202,13 +205,13 @@ async fn relay(server: SocketAddr) -> SocketAddr {
             }
         }
     });
-    address
+    (address, from)
 }
 
 #[tokio::test]
 async fn a_device_that_restarts_on_the_same_port_replaces_its_session() {
     let mut server = server(v4(), keys()).await;
-    let address = relay(server.addresses.dtls[0]).await;
+    let (address, _) = relay(server.addresses.dtls[0]).await;
     let uri = format!("coaps://{address}");
     let mut before = Node::client().await;
     let peer = before.connected(uri.clone(), DEVICE).await;
@@ -270,6 +273,27 @@ async fn a_close_notify_ends_the_session_of_the_other_side() {
     assert_eq!(server.events.recv().await, None);
 }
 
+#[tokio::test]
+async fn a_message_in_clear_never_passes_for_one_of_a_session() {
+    let mut server = server(v4(), keys()).await;
+    let address = server.addresses.dtls[0];
+    let (uri, from) = relay(address).await;
+    let forged = [23, 254, 253, 0, 0, 0, 0, 0, 0, 1, 0, 0, 3, 1, 2, 3];
+    // Before the handshake, so that it could wait for the end of that, and after it.
+    from.send_to(&client_hello(1), address).await.expect("sent");
+    from.send_to(&forged, address).await.expect("sent");
+    let mut client = Node::client().await;
+    let peer = client.connected(format!("coaps://{uri}"), DEVICE).await;
+    let device = device_up(&mut server).await;
+    from.send_to(&forged, address).await.expect("sent");
+    client.echoed(peer, b"genuine").await;
+    assert_eq!(
+        server.next().await,
+        Event::Message(device, b"genuine".to_vec())
+    );
+    assert_eq!(server.pending().await, []);
+}
+
 /// A ClientHello without a cookie, as a DTLS client begins.
 fn client_hello(random: u8) -> Vec<u8> {
     let mut body = vec![254, 253];
@@ -327,6 +351,28 @@ async fn half_open_handshakes_are_bounded_per_source_and_in_all() {
     let mut client = Node::client().await;
     client.connected(uri(&server), DEVICE).await;
     device_up(&mut server).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_half_open_handshake_that_goes_silent_is_dropped() {
+    let server = server(v4(), keys()).await;
+    let socket = UdpSocket::bind(v4()).await.expect("bound");
+    // The first piece of a ClientHello, and never the rest.
+    let mut piece = client_hello(1);
+    piece[16] += 1;
+    for hello in [client_hello(2), piece] {
+        socket
+            .send_to(&hello, server.addresses.dtls[0])
+            .await
+            .expect("sent");
+    }
+    while server.handle.counts().handshakes_timed_out == 0 {
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        server.handle.call(|_, _| ()).await.expect("called");
+    }
+    assert_eq!(server.handle.counts().half_open_restarted, 1);
+    // One HelloVerifyRequest for the whole ClientHello: who never answers is told nothing twice.
+    assert_eq!(server.handle.counts().sent, 1);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Event, Node, Toy, soon, v4, v6};
+use common::{Event, Node, Toy, soon, v4, v4_and_v6};
 use lwm2m_coap::{ConnectError, DownReason, Duration};
 use lwm2m_net::{BindError, Closed, Driver, Limits};
 use tokio::net::UdpSocket;
@@ -13,7 +13,7 @@ async fn echo_at(address: std::net::SocketAddr) -> Node {
 
 #[tokio::test]
 async fn a_message_is_echoed_over_ipv4_and_over_ipv6() {
-    for address in [v4(), v6()] {
+    for address in v4_and_v6() {
         let mut server = echo_at(address).await;
         let mut client = Node::client().await;
         let uri = format!("coap://{}", server.addresses.udp[0]);

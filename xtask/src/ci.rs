@@ -3,8 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use crate::step::{Context, Report, Step};
-use crate::{checks, deny, no_std, tidy};
+use crate::step::{Context, Done, Failure, Report, Step};
+use crate::{checks, codegen, deny, no_std, tidy};
 
 /// The checks: quick ones first, so that a slip is found before anything is compiled.
 pub(crate) const STEPS: &[Step] = &[
@@ -17,6 +17,14 @@ pub(crate) const STEPS: &[Step] = &[
         name: "tidy",
         about: "the house rules that no compiler checks: dependency direction, purity, paths",
         run: tidy::run,
+    },
+    Step {
+        name: "drift",
+        about: "the generated code is what the definitions give (cargo xtask codegen --check)",
+        run: |_| match codegen::run(true) {
+            Ok(()) => Ok(Done::Checked),
+            Err(error) => Err(Failure(error.to_string())),
+        },
     },
     Step {
         name: "clippy",

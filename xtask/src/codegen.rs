@@ -1,4 +1,7 @@
 //! Writes the core objects' structs from their definitions.
+//!
+//! The generator reads definitions by `lwm2m-model`, which holds the generated code: should that
+//! not compile, restore it from git, mend the generator, and run this again.
 
 use std::{
     fs, io,

@@ -6,6 +6,7 @@
 
 mod checks;
 mod ci;
+mod codegen;
 mod command;
 mod deny;
 mod msrv;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         "ci" => ci::run(&context),
+        "codegen" => generate(arguments.get(1).is_some_and(|flag| flag == "--check")),
         name => match ci::STEPS
             .iter()
             .chain(CHORES)
@@ -52,6 +54,17 @@ fn main() -> ExitCode {
                 ExitCode::from(2)
             }
         },
+    }
+}
+
+/// Writes the generated code, or checks that it is up to date.
+fn generate(check: bool) -> ExitCode {
+    match codegen::run(check) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

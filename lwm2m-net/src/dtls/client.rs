@@ -88,9 +88,11 @@ impl Net {
         let session = connector.connect(now, &identity, key);
         let side = Side::Client { connect, identity };
         // The socket needs the handshake's key, and the handshake the socket's.
-        let handshake =
-            self.handshakes
-                .insert(Handshake::new(session, SocketId::MAX, remote, side));
+        let expires = now + self.limits.handshake;
+        let at = (SocketId::MAX, remote);
+        let handshake = self
+            .handshakes
+            .insert(Handshake::new(session, at, side, expires));
         let owner = Owner::Handshake(handshake);
         let Some(socket) = self.add_client_socket(io, remote, owner) else {
             self.handshakes.remove(handshake);

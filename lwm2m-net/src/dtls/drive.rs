@@ -54,6 +54,9 @@ impl Net {
             tracing::warn!(remote = %handshake.remote, "the store of keys took too long");
             return self.key_missing(key);
         }
+        if handshake.expires <= now {
+            return self.handshake_failed(key, SessionError::TimedOut);
+        }
         match handshake.session.handle_timeout(now) {
             Ok(()) => self.pump_handshake(now, key),
             Err(error) => self.handshake_failed(key, error),
@@ -68,12 +71,14 @@ impl Net {
             };
             match handshake.session.poll_output(&mut self.packet) {
                 Output::Packet(packet) => {
-                    let verified = handshake.note_sent(packet);
+                    let was = handshake.verified;
+                    handshake.note_sent(packet);
+                    let newly = handshake.verified && !was;
+                    let client = matches!(handshake.side, Side::Client { .. });
                     let sent = self
                         .sockets
                         .send(handshake.socket, packet, handshake.remote);
-                    let client = matches!(handshake.side, Side::Client { .. });
-                    if verified {
+                    if newly {
                         self.handshakes.verified(key);
                     }
                     if client && sent == Sent::Unreachable {
@@ -86,16 +91,8 @@ impl Net {
                 }
                 Output::Data(_) | Output::Nothing => {}
                 Output::Idle(at) => {
-                    // While datagrams are parked only the end of that matters: the client has
-                    // spoken, so there is nothing to repeat.
-                    if !matches!(
-                        handshake.side,
-                        Side::Server {
-                            stage: Stage::Parked { .. },
-                            ..
-                        }
-                    ) {
-                        self.handshakes.set_deadline(key, at.max(now + TICK));
+                    if let Some(at) = handshake.wake(at.max(now + TICK)) {
+                        self.handshakes.set_deadline(key, at);
                     }
                     return;
                 }

@@ -35,6 +35,10 @@ pub(crate) struct Handshake {
     pub(crate) side: Side,
     /// The number of the next record in clear: an alert of ours must not repeat an old one.
     pub(super) next_record: u64,
+    /// The peer has shown that it receives at its address; always true for a client.
+    pub(super) verified: bool,
+    /// When it ends whatever its session says: dimpl's own limit begins with a whole ClientHello.
+    pub(super) expires: Instant,
     deadline: Option<Instant>,
 }
 
@@ -85,28 +89,48 @@ impl Drop for LookupTask {
 }
 
 impl Handshake {
-    pub(crate) fn new(session: Session, socket: SocketId, remote: SocketAddr, side: Side) -> Self {
+    pub(super) fn new(
+        session: Session,
+        (socket, remote): (SocketId, SocketAddr),
+        side: Side,
+        expires: Instant,
+    ) -> Self {
+        let verified = matches!(side, Side::Client { .. });
         Self {
             session,
             socket,
             remote,
             side,
             next_record: 0,
+            verified,
+            expires,
             deadline: None,
         }
     }
 
-    /// Takes note of a datagram that the session sends; true if that proves the client's address,
-    /// because the cookie came back before a ServerHello (RFC 6347 §4.2.1).
-    pub(super) fn note_sent(&mut self, datagram: &[u8]) -> bool {
-        let mut verified = false;
+    /// Takes note of a datagram that the session sends. A ServerHello means that the cookie came
+    /// back, which proves the client's address (RFC 6347 §4.2.1).
+    pub(super) fn note_sent(&mut self, datagram: &[u8]) {
         for record in record::records(datagram).filter(|record| record.epoch == 0) {
             self.next_record = self.next_record.max(record.sequence + 1);
-            verified |= record
+            self.verified |= record
                 .fragments()
                 .any(|f| f.message == record::SERVER_HELLO);
         }
-        verified && matches!(self.side, Side::Server { .. })
+    }
+
+    /// When the handshake wants to be woken, if its session does at `idle`; `None` for no change.
+    pub(super) fn wake(&self, idle: Instant) -> Option<Instant> {
+        match &self.side {
+            // The client has spoken, so there is nothing to repeat: only waiting may end.
+            Side::Server {
+                stage: Stage::Parked { .. },
+                ..
+            } => None,
+            // RFC 6347 §4.2.1: a HelloVerifyRequest is not repeated, the client may not exist.
+            _ if !self.verified => Some(self.expires),
+            _ => Some(idle.min(self.expires)),
+        }
     }
 }
 

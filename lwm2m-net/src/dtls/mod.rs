@@ -7,6 +7,8 @@ mod handshakes;
 mod record;
 mod server;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::{
     client::{ClientKeys, Connectors},

@@ -107,7 +107,8 @@ impl Net {
             random,
             stage: Stage::Unnamed,
         };
-        let handshake = Handshake::new(acceptor.accept(now), socket, from, side);
+        let expires = now + self.limits.handshake + self.limits.key_lookup;
+        let handshake = Handshake::new(acceptor.accept(now), (socket, from), side, expires);
         let key = self.handshakes.insert(handshake);
         self.handshake_datagram(now, key, datagram);
     }

@@ -228,7 +228,14 @@ pub fn v4() -> SocketAddr {
     ([127, 0, 0, 1], 0).into()
 }
 
-/// The same for IPv6.
-pub fn v6() -> SocketAddr {
-    "[::1]:0".parse().expect("an address")
+/// The same for IPv4 and, where the system has it, IPv6.
+pub fn v4_and_v6() -> Vec<SocketAddr> {
+    let v6 = "[::1]:0".parse().expect("an address");
+    match std::net::UdpSocket::bind(v6) {
+        Ok(_) => vec![v4(), v6],
+        Err(error) => {
+            println!("no IPv6 here ({error}): only IPv4 is tried");
+            vec![v4()]
+        }
+    }
 }
