@@ -91,6 +91,11 @@ impl Directory {
         true
     }
 
+    /// True if the table names the endpoint.
+    pub(crate) fn lists(&self, endpoint: &str) -> bool {
+        self.identities.contains_key(endpoint)
+    }
+
     /// The endpoint name of a device that states none: the identity's only entry in the table,
     /// or the identity itself (TS-Core §6.2.1).
     pub(crate) fn endpoint_of(&self, identity: &IdentityOwned) -> Option<String> {
@@ -118,8 +123,9 @@ impl Directory {
             };
         }
         match (policy, identity) {
-            (EndpointPolicy::DangerouslyAny, _)
-            | (EndpointPolicy::Open, IdentityOwned::NoSec) => Ok(()),
+            (EndpointPolicy::DangerouslyAny, _) | (EndpointPolicy::Open, IdentityOwned::NoSec) => {
+                Ok(())
+            }
             (EndpointPolicy::Listed, _) | (EndpointPolicy::Secured, IdentityOwned::NoSec) => {
                 Err(RefuseReason::NotAllowed)
             }

@@ -31,6 +31,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations)]
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used))]
 
 extern crate alloc;
 #[cfg(any(test, feature = "std"))]
@@ -62,9 +64,7 @@ pub use event::{
     Changes, DeregisterReason, EndReason, Event, FailReason, ObservationId, RequestId,
 };
 pub use identity::IdentityOwned;
-pub use journal::{
-    Change, JournalError, JournalRecord, ObservationRecord, RegistrationRecord,
-};
+pub use journal::{Change, JournalError, JournalRecord, ObservationRecord, RegistrationRecord};
 pub use observation::Target;
 pub use refuse::RefuseReason;
 pub use registration::{Bindings, ObjectList, Registration, RegistrationId};

@@ -129,11 +129,10 @@ impl Parameters {
 
 /// Seconds; what exceeds 32 bits, 136 years, is cut to that.
 fn parse_lifetime(text: &str) -> Option<u32> {
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let value = text.bytes().try_fold(0u32, |value, digit| {
-        value.checked_mul(10)?.checked_add(u32::from(digit - b'0'))
-    });
-    digits.then_some(value.unwrap_or(u32::MAX))
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    Some(text.parse().unwrap_or(u32::MAX))
 }
 
 fn once<T>(slot: &mut Option<T>, value: T, name: &'static str) -> Result<(), RefuseReason> {
@@ -268,7 +267,9 @@ mod tests {
 
     #[test]
     fn wakaama_names_the_slash_as_root() {
-        let listing = listing(r#"</>;rt="oma.lwm2m";ct=11543,</1/0>"#).unwrap().unwrap();
+        let listing = listing(r#"</>;rt="oma.lwm2m";ct=11543,</1/0>"#)
+            .unwrap()
+            .unwrap();
         assert_eq!(listing.root, "");
         assert_eq!(listing.formats, [ContentFormat::OMA_JSON]);
         assert_eq!(listing.objects.len(), 1);

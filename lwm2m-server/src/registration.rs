@@ -3,9 +3,9 @@
 use alloc::{string::String, vec::Vec};
 use core::{fmt, net::SocketAddr, str::FromStr};
 
-use lwm2m_codec::{ContentFormat, MAX_ID, Path, Version};
 use lwm2m_coap::{Instant, PeerId};
-use lwm2m_model::effective_version;
+use lwm2m_codec::{ContentFormat, MAX_ID, Path, Version};
+use lwm2m_model::ver::effective_version;
 
 use crate::IdentityOwned;
 
@@ -64,9 +64,7 @@ impl FromStr for RegistrationId {
     type Err = ParseRegistrationIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text
-            .bytes()
-            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let digits = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if text.len() != 12 || !digits {
             return Err(ParseRegistrationIdError);
         }
@@ -304,7 +302,10 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(id.shard(), 7);
         for wrong in ["", "07adbeef004", "07ADBEEF0042", "+7adbeef0042"] {
-            assert_eq!(wrong.parse::<RegistrationId>(), Err(ParseRegistrationIdError));
+            assert_eq!(
+                wrong.parse::<RegistrationId>(),
+                Err(ParseRegistrationIdError)
+            );
         }
     }
 
