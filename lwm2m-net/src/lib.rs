@@ -19,7 +19,7 @@
 mod clock;
 mod connect;
 mod counters;
-mod device;
+pub mod device;
 mod driver;
 mod dtls;
 mod handle;
@@ -35,15 +35,8 @@ mod uri;
 
 pub use self::{
     counters::Counts,
-    device::{
-        Device, DeviceBuilder, DeviceHandle, IntoObject, Keys, ReadError, SendError, SetError,
-        StartError, StopError, WriteError,
-    },
     driver::{BindError, Driver, LocalAddrs},
     handle::{Closed, Handle, PostError},
     limits::Limits,
     psk::{Lookup, LookupFailed, Psk, PskStore, SharedPsks},
 };
-
-#[doc(no_inline)]
-pub use lwm2m_client::{Event, Operation};

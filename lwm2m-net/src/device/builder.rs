@@ -1,22 +1,26 @@
 //! From a description to a running device.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use lwm2m_bootstrap::{Rule, check_consistency};
 use lwm2m_client::{Client, Config};
 use lwm2m_codec::{Path, Version};
 use lwm2m_model::{Object, ObjectInstance, Tree, objects};
+use tokio::sync::Notify;
 
 use super::{
-    Device, DeviceHandle, Keys, StartError,
+    Device, Events, Keys, StartError,
     accounts::{self, Account},
 };
 use crate::{Driver, Limits};
 
-/// Describes a device; [`start`](DeviceBuilder::start) makes it run.
+/// Describes a device; [`start`](Builder::start) makes it run.
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it is started"]
-pub struct DeviceBuilder {
+pub struct Builder {
     config: Config,
     tree: Tree,
     accounts: Vec<Account>,
@@ -25,7 +29,7 @@ pub struct DeviceBuilder {
     error: Option<StartError>,
 }
 
-impl DeviceBuilder {
+impl Builder {
     pub(super) fn new(endpoint: String) -> Self {
         Self {
             config: Config::new(endpoint),
@@ -106,7 +110,7 @@ impl DeviceBuilder {
     ///
     /// # Errors
     /// [`StartError`]; nothing runs then.
-    pub async fn start(self) -> Result<Device, StartError> {
+    pub async fn start(self) -> Result<(Device, Events), StartError> {
         let Self {
             config,
             mut tree,
@@ -121,9 +125,20 @@ impl DeviceBuilder {
         check(&mut tree)?;
         let seed = getrandom::u64().map_err(|_| StartError::Random)?;
         let client = Client::new(config, tree, seed);
-        let (handle, events, _) = Driver::new(client).limits(limits).spawn(Some).await?;
-        let handle = DeviceHandle(handle);
-        handle
+        let notify = Arc::new(Notify::new());
+        let notified = Arc::clone(&notify);
+        let driver = Driver::new(client).limits(limits);
+        let (handle, events, _) = driver
+            .spawn(move |event| {
+                notified.notify_one();
+                Some(event)
+            })
+            .await?;
+        let device = Device {
+            handle,
+            events: notify,
+        };
+        device
             .call(|client, now| {
                 if let Ok(since) = SystemTime::now().duration_since(UNIX_EPOCH) {
                     client.set_unix_time(now, since.as_secs());
@@ -131,7 +146,7 @@ impl DeviceBuilder {
                 client.start(now);
             })
             .await?;
-        Ok(Device { handle, events })
+        Ok((device, Events(events)))
     }
 }
 
@@ -156,7 +171,7 @@ fn check(tree: &mut Tree) -> Result<(), StartError> {
     Ok(())
 }
 
-/// What [`DeviceBuilder::object`] takes. `Kind` only keeps the two implementations apart.
+/// What [`Builder::object`] takes. `Kind` only keeps the two implementations apart.
 pub trait IntoObject<Kind>: sealed::Sealed<Kind> {
     /// Adds it to a tree.
     #[doc(hidden)]

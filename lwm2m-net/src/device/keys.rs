@@ -7,7 +7,7 @@ use crate::Psk;
 /// A pair of identity and key makes a pre-shared key, `()` makes none:
 ///
 /// ```
-/// use lwm2m_net::Keys;
+/// use lwm2m_net::device::Keys;
 /// assert!(matches!(Keys::from(("device-1", *b"0123456789abcdef")), Keys::Psk { .. }));
 /// assert_eq!(Keys::from(()), Keys::None);
 /// ```

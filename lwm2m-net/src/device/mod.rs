@@ -1,120 +1,110 @@
-//! A device on tokio: the async face of [`lwm2m_client::Client`].
+//! The async face of a device: [`lwm2m_client`] on tokio.
+//!
+//! ```no_run
+//! use lwm2m_model::objects;
+//! use lwm2m_net::device::{Device, Event};
+//!
+//! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+//! let (device, mut events) = Device::builder("urn:imei:490154203237518")
+//!     .bootstrap("coaps://bs.example.com", ("490154203237518", *b"0123456789abcdef"))
+//!     .object(objects::Device { manufacturer: Some("Acme".into()), ..Default::default() })
+//!     .object(objects::Temperature { sensor_value: 21.5, ..Default::default() })
+//!     .start()
+//!     .await?;
+//! while let Some(event) = events.next().await {
+//!     if let Event::Registered { .. } = event {
+//!         device.set::<objects::Temperature>(0, |t| t.sensor_value = 22.0).await?;
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod accounts;
 mod builder;
 mod error;
 mod keys;
 
-use std::{ops::Deref, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use lwm2m_client::{Client, Event};
+use lwm2m_client::Client;
 use lwm2m_codec::Path;
 use lwm2m_model::{Failure, ObjectInstance, OwnedValue, Ticket, Tree};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 pub use self::{
-    builder::{DeviceBuilder, IntoObject},
+    builder::{Builder, IntoObject},
     error::{ReadError, SendError, SetError, StartError, StopError, WriteError},
     keys::Keys,
 };
+#[doc(no_inline)]
+pub use lwm2m_client::{Event, Failed, Operation};
+
 use crate::{Closed, Counts, Handle};
 
 /// A running device: it registers, serves its objects and notifies by itself.
 ///
-/// It does all that a [`DeviceHandle`] does, and it gets the events. The device goes when this
-/// and all handles are dropped, without a word to its servers; [`stop`](Device::stop) says
-/// farewell.
-///
-/// ```no_run
-/// use lwm2m_model::objects;
-/// use lwm2m_net::{Device, Event};
-/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
-/// let mut device = Device::builder("urn:imei:490154203237518")
-///     .bootstrap("coaps://bs.example.com", ("490154203237518", *b"0123456789abcdef"))
-///     .object(objects::Device { manufacturer: Some("Acme".into()), ..Default::default() })
-///     .object(objects::Temperature { sensor_value: 21.5, ..Default::default() })
-///     .start()
-///     .await?;
-/// while let Some(event) = device.events().recv().await {
-///     if let Event::Registered { .. } = event {
-///         device.set(0, |t: &mut objects::Temperature| t.sensor_value = 22.0).await?;
-///     }
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug)]
+/// Clones are the same device. It goes when all of them are dropped, without a word to its
+/// servers; [`stop`](Device::stop) says farewell.
+#[derive(Debug, Clone)]
 pub struct Device {
-    handle: DeviceHandle,
-    events: mpsc::Receiver<Event>,
+    handle: Handle<Client>,
+    /// Notified at each event.
+    events: Arc<Notify>,
+}
+
+/// What happens to a [`Device`]. If nobody takes the events, the oldest are dropped.
+#[derive(Debug)]
+pub struct Events(mpsc::Receiver<Event>);
+
+impl Events {
+    /// Waits for the next event; `None` when the device has ended.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.0.recv().await
+    }
 }
 
 impl Device {
     /// Starts to describe a device by its Endpoint Client Name (TS-Core §7.4.1).
-    pub fn builder(endpoint: impl Into<String>) -> DeviceBuilder {
-        DeviceBuilder::new(endpoint.into())
-    }
-
-    /// The events. If nobody takes them, the oldest are dropped.
-    pub const fn events(&mut self) -> &mut mpsc::Receiver<Event> {
-        &mut self.events
-    }
-
-    /// Another way to reach the device, for other tasks.
-    pub fn handle(&self) -> DeviceHandle {
-        self.handle.clone()
+    pub fn builder(endpoint: impl Into<String>) -> Builder {
+        Builder::new(endpoint.into())
     }
 
     /// De-registers from all servers and ends, at the latest after `timeout`.
     ///
     /// # Errors
     /// [`StopError`]; the device has ended all the same.
-    pub async fn stop(mut self, timeout: Duration) -> Result<(), StopError> {
-        let left = tokio::time::timeout(timeout, self.leave()).await;
-        self.handle.0.shutdown().await;
-        match left {
-            Ok(left) => Ok(left?),
-            Err(_) => Err(StopError::Timeout),
-        }
+    pub async fn stop(self, timeout: Duration) -> Result<(), StopError> {
+        let left = self.leave(timeout).await;
+        self.handle.shutdown().await;
+        left
     }
 
     /// De-registers from all servers and registers again, as after a power cycle.
     ///
     /// # Errors
-    /// [`StopError`]; after a timeout the device registers all the same.
-    pub async fn restart(&mut self, timeout: Duration) -> Result<(), StopError> {
-        let left = tokio::time::timeout(timeout, self.leave()).await;
+    /// [`StopError`]; after [`StopError::Timeout`] the device registers all the same.
+    pub async fn restart(&self, timeout: Duration) -> Result<(), StopError> {
+        let left = self.leave(timeout).await;
         self.call(Client::start).await?;
-        match left {
-            Ok(left) => Ok(left?),
-            Err(_) => Err(StopError::Timeout),
-        }
+        left
     }
 
     /// De-registers and waits for the servers' answers.
-    async fn leave(&mut self) -> Result<(), Closed> {
-        self.call(Client::stop).await?;
-        // Each end of a registration is an event.
-        while !self.call(|client, _| client.is_stopped()).await? {
-            self.events.recv().await.ok_or(Closed)?;
-        }
-        Ok(())
+    async fn leave(&self, timeout: Duration) -> Result<(), StopError> {
+        let left = async {
+            self.call(Client::stop).await?;
+            // Each end of a registration is an event.
+            while !self.call(|client, _| client.is_stopped()).await? {
+                self.events.notified().await;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(timeout, left)
+            .await
+            .unwrap_or(Err(StopError::Timeout))
     }
-}
 
-impl Deref for Device {
-    type Target = DeviceHandle;
-
-    fn deref(&self) -> &DeviceHandle {
-        &self.handle
-    }
-}
-
-/// Reaches a running [`Device`]. Clones reach the same one.
-#[derive(Debug, Clone)]
-pub struct DeviceHandle(Handle<Client>);
-
-impl DeviceHandle {
     /// Changes an instance of a typed object. Whoever observes what differs then is notified, as
     /// the attributes say.
     ///
@@ -241,7 +231,7 @@ impl DeviceHandle {
 
     /// What the driver has counted so far.
     pub fn counts(&self) -> Counts {
-        self.0.counts()
+        self.handle.counts()
     }
 
     /// Runs `call` with the engine; see [`Handle::call`].
@@ -253,6 +243,6 @@ impl DeviceHandle {
         R: Send + 'static,
         F: FnOnce(&mut Client, lwm2m_coap::Instant) -> R + Send + 'static,
     {
-        self.0.call(call).await
+        self.handle.call(call).await
     }
 }
