@@ -80,6 +80,12 @@ impl Builder {
         self
     }
 
+    /// Replaces all objects by those of a tree.
+    pub fn tree(mut self, tree: Tree) -> Self {
+        self.tree = tree;
+        self
+    }
+
     /// Sets the versions of LwM2M to register with, the preferred one first. The default is 1.2,
     /// 1.1, 1.0: a server that answers 4.12 gets the next one.
     pub fn versions(mut self, versions: impl IntoIterator<Item = Version>) -> Self {
