@@ -90,6 +90,11 @@ impl Client {
         self.running = true;
         self.tree.take_changes();
         self.load_accounts();
+        for link in &mut self.links {
+            if matches!(link.state, State::Idle { at: None }) {
+                link.state = State::Idle { at: Some(self.now) };
+            }
+        }
         if self.links.is_empty() {
             self.request_bootstrap();
         }
