@@ -25,6 +25,7 @@ pub(crate) enum Raw<'a> {
 
 impl<'a> Raw<'a> {
     /// Makes the value, of the type wanted if one is known (TS-Core App. C).
+    #[inline]
     pub(crate) fn typed(self, wanted: Option<Type>) -> Result<Value<'a>, DecodeErrorKind> {
         match wanted {
             None => self.untyped(),
@@ -50,6 +51,7 @@ impl<'a> Raw<'a> {
         })
     }
 
+    #[inline]
     fn of_type(self, wanted: Type) -> Option<Value<'a>> {
         Some(match (wanted, self) {
             (_, Self::Null) => Value::Null,

@@ -166,6 +166,7 @@ impl<'a> Pack<'a> {
     }
 
     /// Adds the base value to a number (RFC 8428 §4.1).
+    #[inline]
     fn add_base(&self, raw: Raw<'a>) -> Raw<'a> {
         if self.base_value == 0.0 {
             return raw;

@@ -1,17 +1,17 @@
 //! A device under test and a scripted server, joined in virtual time.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
 
 use std::collections::VecDeque;
 
 use lwm2m_client::{Client, Config, Event};
-use lwm2m_codec::{
-    ContentFormat, Path,
-    coap::{Code, Message, OptionNumber, Token},
-};
 use lwm2m_coap::{
     Action, Draft, Duration, Endpoint, EndpointEvent, Engine, ExchangeError, ExchangeId, Incoming,
     Input, Instant, PeerId, RequestOptions, Transmit,
     sim::{LinkConfig, Network, NodeId},
+};
+use lwm2m_codec::{
+    ContentFormat, Path,
+    coap::{Code, Message, OptionNumber, Token},
 };
 use lwm2m_model::{
     CoreLink, Tree, Typed,
@@ -83,14 +83,27 @@ impl Script {
     }
 
     pub fn send(&mut self, now: Instant, draft: Draft) -> (ExchangeId, Token) {
+        self.send_by(now, draft, RequestOptions::default())
+    }
+
+    pub fn send_by(
+        &mut self,
+        now: Instant,
+        draft: Draft,
+        options: RequestOptions,
+    ) -> (ExchangeId, Token) {
         let peer = self.peer.expect("a device is connected");
-        let id = self.endpoint.request(now, peer, draft, RequestOptions::default()).unwrap();
+        let id = self.endpoint.request(now, peer, draft, options).unwrap();
         (id, self.endpoint.token_of(id).unwrap())
     }
 
     fn on_message(&mut self, peer: PeerId, data: &[u8]) {
         match self.endpoint.receive(self.now, peer, data) {
-            Some(Incoming::Request { responder, message, body }) => {
+            Some(Incoming::Request {
+                responder,
+                message,
+                body,
+            }) => {
                 self.got.push(Got {
                     at: self.now,
                     code: message.code(),
@@ -111,7 +124,13 @@ impl Script {
                 };
                 self.endpoint.respond(self.now, responder, draft);
             }
-            Some(Incoming::Response { exchange, observe, message, body, .. }) => {
+            Some(Incoming::Response {
+                exchange,
+                observe,
+                message,
+                body,
+                ..
+            }) => {
                 let answer = answer(self.now, &message, observe, &body);
                 self.responses.push((exchange, answer));
             }
@@ -130,7 +149,10 @@ impl Script {
 }
 
 fn join(message: &Message<'_>, number: OptionNumber) -> String {
-    message.strings(number).flatten().fold(String::new(), |path, s| path + "/" + s)
+    message
+        .strings(number)
+        .flatten()
+        .fold(String::new(), |path, s| path + "/" + s)
 }
 
 fn answer(at: Instant, message: &Message<'_>, observe: Option<u32>, body: &[u8]) -> Answer {
@@ -207,9 +229,13 @@ pub fn tree() -> Tree {
                 lwm2m_model::Outcome::Done
             }),
     );
-    tree.insert(
-        Typed::new().with(0, Temperature { sensor_value: 21.5, ..Temperature::default() }),
-    );
+    tree.insert(Typed::new().with(
+        0,
+        Temperature {
+            sensor_value: 21.5,
+            ..Temperature::default()
+        },
+    ));
     tree.insert(Typed::new().with(
         0,
         TestObject {
@@ -263,7 +289,11 @@ impl World {
         let mut net = Network::new(link, 1);
         let server = net.add_host("server", Script::new());
         let device = net.add(Client::new(config, tree, 42));
-        Self { net, device, server }
+        Self {
+            net,
+            device,
+            server,
+        }
     }
 
     /// A device that is registered.
@@ -278,7 +308,10 @@ impl World {
         self.client().start(now);
         self.run(SECOND);
         let events = self.events();
-        assert!(matches!(events[..], [Event::Registered { .. }]), "{events:?}");
+        assert!(
+            matches!(events[..], [Event::Registered { .. }]),
+            "{events:?}"
+        );
         self.script().got.clear();
     }
 
@@ -304,11 +337,29 @@ impl World {
     }
 
     pub fn ask_token(&mut self, draft: Draft) -> (Answer, Token) {
+        self.ask_by(draft, RequestOptions::default())
+    }
+
+    pub fn ask_with_token(&mut self, draft: Draft, token: Token) -> Answer {
+        self.ask_by(
+            draft,
+            RequestOptions {
+                token: Some(token),
+                ..Default::default()
+            },
+        )
+        .0
+    }
+
+    fn ask_by(&mut self, draft: Draft, options: RequestOptions) -> (Answer, Token) {
         let now = self.net.now();
-        let (id, token) = self.script().send(now, draft);
+        let (id, token) = self.script().send_by(now, draft, options);
         let until = now + SECOND * 10;
         self.net.run_while(until, |net| {
-            !net.get::<Script>(self.server).responses.iter().any(|(other, _)| *other == id)
+            !net.get::<Script>(self.server)
+                .responses
+                .iter()
+                .any(|(other, _)| *other == id)
         });
         let responses = &self.script().responses;
         let answer = responses.iter().find(|(other, _)| *other == id);
@@ -326,7 +377,9 @@ impl World {
     pub fn set_temperature(&mut self, value: f64) {
         let now = self.net.now();
         let set = |temperature: &mut Temperature| temperature.sensor_value = value;
-        self.client().update_object(now, 0, set).expect("the instance");
+        self.client()
+            .update_object(now, 0, set)
+            .expect("the instance");
         self.net.settle();
     }
 
@@ -334,7 +387,10 @@ impl World {
     pub fn notified(&mut self, start: Instant) -> Vec<(f64, String)> {
         let notifications = std::mem::take(&mut self.script().notifications);
         let take = |(_, answer): (Token, Answer)| {
-            (answer.at.since(start).as_secs_f64(), answer.text().to_owned())
+            (
+                answer.at.since(start).as_secs_f64(),
+                answer.text().to_owned(),
+            )
         };
         notifications.into_iter().map(take).collect()
     }
@@ -345,5 +401,7 @@ pub fn get(path: &str) -> Draft {
 }
 
 pub fn on(method: Code, path: &str) -> Draft {
-    path.split('/').filter(|s| !s.is_empty()).fold(Draft::new(method), |d, s| d.path_segment(s))
+    path.split('/')
+        .filter(|s| !s.is_empty())
+        .fold(Draft::new(method), |d, s| d.path_segment(s))
 }
