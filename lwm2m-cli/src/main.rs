@@ -7,6 +7,7 @@ mod failure;
 mod hex;
 mod output;
 mod runtime;
+mod server;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Client(client::Args),
+    Server(server::Args),
 }
 
 fn main() -> ExitCode {
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
     output::log();
     let result = match cli.command {
         Command::Client(args) => runtime::block_on(client::run(args)),
+        Command::Server(args) => runtime::block_on(server::run(args)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
