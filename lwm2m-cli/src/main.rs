@@ -1,6 +1,7 @@
 //! The `lwm2m` command.
 #![forbid(unsafe_code)]
 
+mod client;
 mod definitions;
 mod failure;
 mod hex;
@@ -26,6 +27,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Client(client::Args),
     Server(server::Args),
 }
 
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     output::log();
     let result = match cli.command {
+        Command::Client(args) => runtime::block_on(client::run(args)),
         Command::Server(args) => runtime::block_on(server::run(args)),
     };
     match result {

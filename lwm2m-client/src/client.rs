@@ -90,6 +90,11 @@ impl Client {
         self.running = true;
         self.tree.take_changes();
         self.load_accounts();
+        for link in &mut self.links {
+            if matches!(link.state, State::Idle { at: None }) {
+                link.state = State::Idle { at: Some(self.now) };
+            }
+        }
         if self.links.is_empty() {
             self.request_bootstrap();
         }
@@ -448,11 +453,13 @@ impl Engine for Client {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let links = self.links.iter().filter_map(|link| {
-            let asleep = self.sleep_time(link);
-            link.due().into_iter().chain(asleep).min()
+        let provisioning = self.boot.is_provisioning();
+        let links = self.links.iter().flat_map(|link| {
+            let due = link.due().filter(|_| !provisioning);
+            due.into_iter().chain(self.sleep_time(link))
         });
         let observations = self.observations.iter().filter_map(Observation::due);
+        let observations = observations.filter(|_| !provisioning);
         let deferred = self.deferred.iter().map(|deferred| deferred.deadline);
         self.endpoint
             .poll_timeout()

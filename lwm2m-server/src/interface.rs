@@ -3,10 +3,7 @@
 use alloc::{boxed::Box, string::String, string::ToString};
 
 use lwm2m_coap::{Draft, Duration, Instant, PeerId, Responder};
-use lwm2m_codec::{
-    Version,
-    coap::{Code, Message, OptionNumber},
-};
+use lwm2m_codec::coap::{Code, Message, OptionNumber};
 
 use crate::{
     Bindings, Change, Changes, DeregisterReason, EndReason, EndpointPolicy, Event, FailReason,
@@ -44,8 +41,8 @@ impl Server {
         let entry = self.registry.peer(peer).ok_or(RefuseReason::Late)?;
         let (identity, address) = (entry.identity.clone(), entry.address);
         // TS-Core §6.2.1: the name may be missing if the security layer proves it.
-        let name = match parameters.endpoint {
-            Some(name) => name,
+        let name = match &parameters.endpoint {
+            Some(name) => name.clone(),
             None => self
                 .directory
                 .endpoint_of(&identity)
@@ -54,10 +51,7 @@ impl Server {
         *endpoint = Some(name.clone());
         self.check_endpoint(&name, &identity)?;
         let listing = Listing::parse(message.content_format(), body, limits)?;
-        let listing = listing.ok_or(match version < Version::V1_2 {
-            true => RefuseReason::Missing("object list"),
-            false => RefuseReason::ObjectsUnknown,
-        })?;
+        let listing = self.resolve_listing(version, &parameters, listing)?;
         let unix = self.unix_now();
         Ok(Box::new(Registration {
             id: self.new_location(),
@@ -208,6 +202,7 @@ impl Server {
             Ok(update) => update,
             Err(reason) => return self.respond(responder, refusal(&reason)),
         };
+        let listing = self.updated_listing(id, &parameters, listing);
         let moved = self.follow(id, responder.peer());
         let (now, unix) = (self.now, self.unix_now());
         let Some(device) = self.registry.get_mut(id) else {
@@ -217,10 +212,10 @@ impl Server {
         registration.updated_at = now;
         registration.updated_unix = unix;
         let mut changes = apply(registration, parameters, listing);
-        changes.address = moved;
         let snapshot = changes
             .any()
             .then(|| Box::new(RegistrationRecord::of(registration)));
+        changes.address = moved;
         let lifetime = registration.lifetime;
         let expires = self.expiry(lifetime);
         if let Some(device) = self.registry.get_mut(id) {
@@ -248,6 +243,17 @@ impl Server {
         self.counters.moved += u64::from(moved.address);
         if let Some(left) = moved.left {
             self.close(left);
+        }
+        // Without an identity the address is what the registration belongs to.
+        if moved.address
+            && let Some(registration) = self.registration(id)
+        {
+            let change = Change::Updated {
+                registration: id,
+                unix_time: registration.updated_unix,
+                snapshot: Some(Box::new(RegistrationRecord::of(registration))),
+            };
+            self.record(change);
         }
         moved.session
     }

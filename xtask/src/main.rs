@@ -22,6 +22,11 @@ use step::{Context, Report, Step};
 /// Chores that are not part of `cargo xtask ci`.
 const CHORES: &[Step] = &[
     Step {
+        name: "codegen",
+        about: "writes the core objects from their definitions",
+        run: codegen::write,
+    },
+    Step {
         name: "msrv",
         about: "codec, model, coap and the engines build with the oldest supported compiler",
         run: msrv::run,

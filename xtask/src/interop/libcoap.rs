@@ -225,14 +225,15 @@ impl World {
     fn our_device(&mut self, lwm2m: &Path, report: &mut Report) -> Result<(), Failure> {
         let uri = format!("coap://{}", self.coap);
         let arguments = ["client", "--endpoint", DEVICE, "--server", &uri, "--json"];
-        let device = Service::start(
+        let mut device = Service::start(
             Command::new(lwm2m)
                 .args(arguments)
                 .current_dir(self.folder.path()),
         )?;
-        let registered = self.events.next_of(DEVICE);
-        let registered = registered
-            .map_err(|Failure(reason)| Failure(format!("{reason}\n{}", device.errors())))?;
+        device
+            .line_with("\"registered\"")
+            .map_err(|Failure(reason)| Failure(format!("lwm2m client: {reason}")))?;
+        let registered = self.events.next_of(DEVICE)?;
         let address: SocketAddr = http::text_field(&registered.data, "address")
             .and_then(|address| address.parse().ok())
             .ok_or_else(|| Failure(format!("no address in {}", registered.data)))?;
