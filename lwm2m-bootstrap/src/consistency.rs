@@ -205,8 +205,8 @@ fn check_access_control(tree: &Tree, servers: &BTreeMap<u16, u16>) -> Result<(),
             ));
         }
         // Entry 0 is the default for servers without their own.
-        let entries = list::<i64>(tree, path(2)).into_iter().map(|(ri, _)| ri);
-        for entry in entries.filter(|ri| *ri != 0 && !servers.contains_key(ri)) {
+        let mut entries = list::<i64>(tree, path(2)).into_iter().map(|(ri, _)| ri);
+        if let Some(entry) = entries.find(|ri| *ri != 0 && !servers.contains_key(ri)) {
             let path = path(2).child(entry).unwrap_or(path(2));
             return Err(Inconsistency::new(path, Rule::AccessControlServer(entry)));
         }

@@ -8,8 +8,10 @@ extern crate alloc;
 extern crate std;
 
 mod account;
+mod buffer;
 mod consistency;
 pub mod device;
+pub mod server;
 pub mod uri;
 mod view;
 

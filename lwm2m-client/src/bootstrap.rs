@@ -78,6 +78,12 @@ impl Boot {
             .min()
     }
 
+    /// True while the bootstrap server changes the accounts: registrations stand still, because
+    /// what the tree holds may be undone yet.
+    pub(crate) const fn is_provisioning(&self) -> bool {
+        matches!(self.state, State::Provisioning { .. })
+    }
+
     /// The bootstrap server, if it may send requests.
     pub(crate) const fn peer(&self) -> Option<PeerId> {
         match &self.state {

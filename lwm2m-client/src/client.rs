@@ -90,6 +90,11 @@ impl Client {
         self.running = true;
         self.tree.take_changes();
         self.load_accounts();
+        for link in &mut self.links {
+            if matches!(link.state, State::Idle { at: None }) {
+                link.state = State::Idle { at: Some(self.now) };
+            }
+        }
         if self.links.is_empty() {
             self.request_bootstrap();
         }
@@ -315,6 +320,7 @@ impl Client {
     pub(crate) fn close_link(&mut self, index: usize) {
         if let Some(peer) = self.links[index].peer.take() {
             self.close_peer(peer);
+            self.hold_observations(index);
         }
         self.links[index].connect = None;
     }
@@ -377,6 +383,7 @@ impl Client {
         self.endpoint.peer_down(self.now, peer);
         if let Some(index) = self.link_of_peer(peer) {
             self.links[index].peer = None;
+            self.hold_observations(index);
         }
         self.boot_peer_down(peer);
     }
@@ -446,11 +453,13 @@ impl Engine for Client {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let links = self.links.iter().filter_map(|link| {
-            let asleep = self.sleep_time(link);
-            link.due().into_iter().chain(asleep).min()
+        let provisioning = self.boot.is_provisioning();
+        let links = self.links.iter().flat_map(|link| {
+            let due = link.due().filter(|_| !provisioning);
+            due.into_iter().chain(self.sleep_time(link))
         });
         let observations = self.observations.iter().filter_map(Observation::due);
+        let observations = observations.filter(|_| !provisioning);
         let deferred = self.deferred.iter().map(|deferred| deferred.deadline);
         self.endpoint
             .poll_timeout()

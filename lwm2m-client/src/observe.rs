@@ -174,6 +174,9 @@ impl Client {
 
     /// Evaluates what changed and sends what is due.
     pub(crate) fn drive_observations(&mut self) {
+        if self.boot.is_provisioning() {
+            return;
+        }
         for index in 0..self.observations.len() {
             let observation = &self.observations[index];
             let due = observation.due.is_some_and(|at| at <= self.now);
@@ -187,6 +190,28 @@ impl Client {
             self.evaluate(link, index, timing);
             self.send_if_due(link, index, timing);
             self.schedule(index);
+        }
+        self.observations
+            .retain(|observation| !observation.paths.is_empty());
+    }
+
+    /// The connection of a server is gone: what was under way has to be told again.
+    pub(crate) fn hold_observations(&mut self, link: usize) {
+        let ssid = self.links[link].ssid;
+        for observation in self.observations.iter_mut().filter(|o| o.ssid == ssid) {
+            observation.candidate |= observation.in_flight;
+            observation.in_flight = false;
+            observation.due = None;
+        }
+    }
+
+    /// The connection of a server is back.
+    pub(crate) fn resume_observations(&mut self, link: usize) {
+        let ssid = self.links[link].ssid;
+        for index in 0..self.observations.len() {
+            if self.observations[index].ssid == ssid {
+                self.schedule(index);
+            }
         }
     }
 
@@ -238,7 +263,7 @@ impl Client {
         let since = self.now.since(observation.last_evaluated);
         let too_early = timing.epmin.is_some_and(|epmin| since < epmin);
         let periodic = timing.epmax.is_some_and(|epmax| since >= epmax);
-        if (!observation.changed && !periodic) || (too_early && !periodic) {
+        if (too_early || !observation.changed) && !periodic {
             return;
         }
         let samples = sample(&self.tree, &observation.paths);
@@ -278,8 +303,8 @@ impl Client {
         }
         if plain && !candidate {
             let payload = self.notification_payload(index);
-            candidate =
-                payload.is_ok_and(|payload| hash(&payload) != self.observations[index].reported);
+            // What is gone has to be told as well.
+            candidate = payload.map_or(true, |p| hash(&p) != self.observations[index].reported);
         }
         let observation = &mut self.observations[index];
         observation.candidate |= candidate;
@@ -358,7 +383,7 @@ impl Client {
         let token = self.observations[index].token;
         let draft = crate::requests::failure_draft(failure);
         self.endpoint.notify(self.now, peer, token, &draft, true);
-        // Removed after the loop over all observations: an empty target is never due again.
+        // An observation without paths is removed after the loop over all.
         let observation = &mut self.observations[index];
         observation.paths.clear();
         observation.candidate = false;

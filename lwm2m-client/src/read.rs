@@ -95,6 +95,9 @@ impl Client {
 
     /// Encodes what a server may read at a path.
     pub(crate) fn encode(&self, path: Path, format: ContentFormat) -> Result<Vec<u8>, Failure> {
+        if !self.tree.contains(path) {
+            return Err(Failure::not_found(path));
+        }
         let result = grown(self.config.coap.max_body, |buf| {
             let mut encoder = Encoder::new(format, path, buf)?;
             push_readable(&self.tree, path, format, &mut encoder)?;

@@ -26,6 +26,9 @@ const UPDATE_MARGIN: Duration = Duration::from_secs(93);
 impl Client {
     /// Lets each account do what is due.
     pub(crate) fn drive_links(&mut self) {
+        if self.boot.is_provisioning() {
+            return;
+        }
         for index in 0..self.links.len() {
             self.note_changes(index);
             let due = self.links[index].due().is_some_and(|at| at <= self.now);
@@ -78,7 +81,10 @@ impl Client {
         link.peer = Some(peer);
         match link.state {
             State::Connecting | State::Idle { .. } => self.register(index, peer),
-            State::Registered(_) => self.update(index, peer),
+            State::Registered(_) => {
+                self.update(index, peer);
+                self.resume_observations(index);
+            }
             _ => {}
         }
     }

@@ -254,12 +254,15 @@ fn a_deferred_execute_is_acknowledged_now_and_answered_later() {
     let (tickets, taken) = std::sync::mpsc::channel::<(Ticket, Vec<u8>)>();
     let now = world.net.now();
     world.client().change(now, |tree| {
-        tree.insert(Typed::new().with(0, TestObject::default()).on_execute(
-            move |_, arguments, ticket| {
-                let _ = tickets.send((ticket, arguments.to_vec()));
-                Outcome::Later
-            },
-        ));
+        tree.insert(
+            Typed::new()
+                .with(0, TestObject::default())
+                .with_executable(0)
+                .on_execute(move |_, arguments, ticket| {
+                    let _ = tickets.send((ticket, arguments.to_vec()));
+                    Outcome::Later
+                }),
+        );
     });
     for (result, code) in [
         (Ok(()), Code::CHANGED),
@@ -293,7 +296,9 @@ fn a_deferred_answer_that_does_not_come_becomes_5_03() {
     let mut world = World::registered();
     let now = world.net.now();
     world.client().change(now, |tree| {
-        let object = Typed::new().with(0, TestObject::default());
+        let object = Typed::new()
+            .with(0, TestObject::default())
+            .with_executable(0);
         tree.insert(object.on_execute(|_, _, _| Outcome::Later));
     });
     let now = world.net.now();

@@ -212,7 +212,7 @@ fn failed_registrations_are_repeated_after_60_120_240_and_480_seconds_then_after
     let mut world = World::with(Config::new("dev1"), tree, LinkConfig::default());
     let now = world.net.now();
     world.client().start(now);
-    world.run(SECOND * 87_400);
+    world.run(SECOND * 87_340);
     let waits: Vec<u64> = world
         .events()
         .iter()

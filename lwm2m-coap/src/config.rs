@@ -82,7 +82,33 @@ impl Config {
     /// MAX_TRANSMIT_WAIT: from the first transmission of a Confirmable message to giving up
     /// (RFC 7252 §4.8.2); 93 s with the defaults.
     pub fn max_transmit_wait(&self) -> Duration {
-        let spans = (1u32 << (u32::from(self.max_retransmit) + 1)) - 1;
-        self.ack_timeout * spans * self.ack_random_percent / 100
+        let doublings = u32::from(self.max_retransmit) + 1;
+        let spans = 1u64.checked_shl(doublings).map_or(u64::MAX, |n| n - 1);
+        let first = u64::try_from(self.ack_timeout.as_micros()).unwrap_or(u64::MAX);
+        let micros = (u128::from(first) * u128::from(spans))
+            .saturating_mul(u128::from(self.ack_random_percent))
+            / 100;
+        Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_give_up_after_93_seconds() {
+        assert_eq!(Config::default().max_transmit_wait().as_secs(), 93);
+    }
+
+    #[test]
+    fn absurd_parameters_saturate() {
+        let config = Config {
+            ack_timeout: Duration::MAX,
+            ack_random_percent: u32::MAX,
+            max_retransmit: u8::MAX,
+            ..Config::default()
+        };
+        assert_eq!(config.max_transmit_wait(), Duration::from_micros(u64::MAX));
     }
 }

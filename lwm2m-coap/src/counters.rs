@@ -26,6 +26,6 @@ pub struct Counters {
     pub dropped: u64,
     /// Bodies refused because they were too long, or dropped because too many came at once.
     pub bodies_refused: u64,
-    /// Requests of this side that ended without a response.
+    /// Requests and separate answers of this side that nobody answered or acknowledged in time.
     pub timeouts: u64,
 }

@@ -13,6 +13,7 @@ mod dedup;
 mod draft;
 mod endpoint;
 mod engine;
+mod hash;
 mod observe;
 mod rng;
 #[cfg(feature = "sim")]

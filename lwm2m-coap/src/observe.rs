@@ -20,15 +20,18 @@ impl NotificationOrder {
 
     /// Takes a notification; false if it is older than one already seen.
     pub fn accept(&mut self, value: u32, received: Instant) -> bool {
-        const HALF: u32 = 1 << 23;
-        let (old, new) = (self.value, value);
-        let newer = (old < new && new - old < HALF)
-            || (old > new && old - new > HALF)
-            || received > self.received + Self::FRESH_AFTER;
+        let newer =
+            Self::follows(self.value, value) || received > self.received + Self::FRESH_AFTER;
         if newer {
             *self = Self { value, received };
         }
         newer
+    }
+
+    /// True if the 24-bit sequence number `new` comes after `old`.
+    pub(crate) const fn follows(old: u32, new: u32) -> bool {
+        const HALF: u32 = 1 << 23;
+        (old < new && new - old < HALF) || (old > new && old - new > HALF)
     }
 }
 

@@ -42,8 +42,10 @@ impl Rng {
     /// Returns a duration from `base` to `base · percent / 100`.
     pub fn spread(&mut self, base: Duration, percent: u32) -> Duration {
         let base = u64::try_from(base.as_micros()).unwrap_or(u64::MAX);
-        let extra = base / 100 * u64::from(percent.saturating_sub(100));
-        Duration::from_micros(base + self.below(extra.saturating_add(1)))
+        let extra = u128::from(base) * u128::from(percent.saturating_sub(100)) / 100;
+        let extra = u64::try_from(extra).unwrap_or(u64::MAX);
+        let extra = self.below(extra.saturating_add(1));
+        Duration::from_micros(base.saturating_add(extra))
     }
 }
 

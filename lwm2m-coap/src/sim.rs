@@ -352,7 +352,7 @@ impl Network {
             }
             self.settle();
             let Some(at) = self.next_time().filter(|at| *at <= until) else {
-                self.now = until;
+                self.now = self.now.max(until);
                 return !go(self);
             };
             self.now = self.now.max(at);
@@ -427,7 +427,7 @@ impl Network {
                 self.drain(client);
             }
             Delivery::Down { to, reason } => {
-                self.nodes[to.node].free.push(to.peer.index);
+                self.release(to);
                 let input = Input::PeerDown {
                     peer: to.peer,
                     reason,
@@ -562,7 +562,17 @@ impl Network {
                 },
             );
         }
-        self.nodes[end.node].free.push(end.peer.index);
+        self.release(end);
+    }
+
+    /// Frees the slot of a session's end, unless it was freed or used again already.
+    fn release(&mut self, end: End) {
+        let node = &mut self.nodes[end.node];
+        let PeerId { index, generation } = end.peer;
+        let current = node.generations.get(index as usize) == Some(&generation);
+        if current && !node.free.contains(&index) {
+            node.free.push(index);
+        }
     }
 
     fn enqueue(&mut self, delay: Duration, delivery: Delivery) {

@@ -7,6 +7,8 @@
 //!   [`arguments`]: Execute arguments.
 //!
 //! Everything borrows while decoding and writes into the caller's buffer while encoding.
+//!
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations)]

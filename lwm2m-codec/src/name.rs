@@ -23,38 +23,52 @@ impl<'a> Root<'a> {
     }
 }
 
+/// Longest piece of a name that is written with escapes or in chunks, in bytes.
+pub(crate) const MAX_PIECE: usize = 64;
+
 /// Reads a name in pieces, without joining them.
 ///
 /// `/` is optional at the start and tolerated at the end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Name<'a> {
     path: Path,
-    state: State<'a>,
+    /// The id whose digits were read, in the states `Digits` and `Zero`.
+    id: u32,
+    state: State,
+    /// The root that has still to come.
+    expected: Root<'a>,
+    /// How many bytes of it were read.
+    matched: usize,
     /// The root found, if any may stand here.
     root: Option<&'a str>,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum State<'a> {
+// As wide as the id beside it, so that copies read what was written as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+enum State {
     /// Nothing was read.
-    Empty(Root<'a>),
-    /// Some of the root was read; the rest must follow.
-    Root(&'a [u8]),
-    /// The root was read: a slash or the end must follow.
-    AfterRoot,
+    Empty,
     /// A slash was read.
-    Slash(Root<'a>),
+    Slash,
     /// Digits of an id were read.
-    Digits(u16),
+    Digits,
     /// A zero was read: no digit may follow.
     Zero,
+    /// Some of the root was read; the rest must follow.
+    InRoot,
+    /// The root was read: a slash or the end must follow.
+    AfterRoot,
 }
 
 impl<'a> Name<'a> {
     pub(crate) const fn new(root: Root<'a>) -> Self {
         Self {
             path: Path::ROOT,
-            state: State::Empty(root),
+            id: 0,
+            state: State::Empty,
+            expected: root,
+            matched: 0,
             root: None,
         }
     }
@@ -63,8 +77,8 @@ impl<'a> Name<'a> {
     pub(crate) const fn below(path: Path) -> Self {
         Self {
             path,
-            state: State::Slash(Root::Slash),
-            root: None,
+            state: State::Slash,
+            ..Self::new(Root::Slash)
         }
     }
 
@@ -77,97 +91,114 @@ impl<'a> Name<'a> {
     #[inline]
     pub(crate) fn push(&mut self, piece: Text<'a>) -> Result<(), DecodeErrorKind> {
         match piece.as_plain() {
-            Some(plain) => self.push_plain(plain),
+            Some(plain) => self.push_str(plain, Some(plain)),
             None => {
-                // A name needs no escapes and no chunks; `\/` is the only likely one.
-                let mut utf8 = [0; 4];
-                for c in piece.chars() {
-                    for byte in c.encode_utf8(&mut utf8).bytes() {
-                        self.push_byte(byte)?;
-                    }
-                }
-                Ok(())
+                let mut buf = [0; MAX_PIECE];
+                let resolved = piece.copy_to(&mut buf);
+                let resolved = resolved.ok_or(DecodeErrorKind::LimitExceeded {
+                    what: "bytes of an escaped name",
+                    limit: MAX_PIECE,
+                })?;
+                self.push_str(resolved, None)
             }
         }
     }
 
-    fn push_plain(&mut self, plain: &'a str) -> Result<(), DecodeErrorKind> {
-        let bytes = plain.as_bytes();
-        let mut at = 0usize;
-        while let Some(byte) = bytes.get(at) {
-            if let State::Empty(Root::Any) | State::Slash(Root::Any) = self.state {
-                if !byte.is_ascii_digit() && *byte != b'/' {
-                    let rest = plain.get(at..).unwrap_or_default();
-                    let len = rest.find('/').unwrap_or(rest.len());
-                    self.root = rest.get(..len);
-                    self.state = State::AfterRoot;
-                    at = at.saturating_add(len);
-                    continue;
-                }
-            }
-            self.push_byte(*byte)?;
-            at = at.saturating_add(1);
+    /// Reads a piece; `origin` is the same where the payload writes it plainly.
+    #[inline]
+    fn push_str(&mut self, piece: &str, origin: Option<&'a str>) -> Result<(), DecodeErrorKind> {
+        if self.expected == Root::Slash {
+            return self.push_ids(piece.as_bytes());
         }
-        Ok(())
+        let rest = self.push_root(piece, origin)?;
+        self.push_ids(piece.as_bytes().get(rest..).unwrap_or_default())
+    }
+
+    /// Reads what belongs to the root; returns where the rest begins.
+    fn push_root(
+        &mut self,
+        piece: &str,
+        origin: Option<&'a str>,
+    ) -> Result<usize, DecodeErrorKind> {
+        let mut at = 0usize;
+        if self.state == State::Empty && piece.starts_with('/') {
+            self.state = State::Slash;
+            at = 1;
+        }
+        let rest = piece.get(at..).unwrap_or_default();
+        let Some(first) = rest.bytes().next() else {
+            return Ok(at);
+        };
+        let len = match self.expected {
+            Root::Fixed(root) => {
+                let wanted = root.get(self.matched..).unwrap_or_default();
+                let len = wanted.len().min(rest.len());
+                if wanted.as_bytes().get(..len) != rest.as_bytes().get(..len) {
+                    return Err(DecodeErrorKind::InvalidPath);
+                }
+                self.matched = self.matched.saturating_add(len);
+                self.state = State::InRoot;
+                if self.matched == root.len() {
+                    self.expected = Root::Slash;
+                    self.state = State::AfterRoot;
+                }
+                len
+            }
+            Root::Any if !first.is_ascii_digit() && first != b'/' => {
+                let len = rest.find('/').unwrap_or(rest.len());
+                let root = origin.and_then(|origin| origin.get(at..at.saturating_add(len)));
+                self.root = Some(root.ok_or(DecodeErrorKind::InvalidPath)?);
+                self.expected = Root::Slash;
+                self.state = State::AfterRoot;
+                len
+            }
+            Root::Any | Root::Slash => {
+                self.expected = Root::Slash;
+                0
+            }
+        };
+        Ok(at.saturating_add(len))
     }
 
     #[inline]
-    fn push_byte(&mut self, byte: u8) -> Result<(), DecodeErrorKind> {
-        let digit = byte.wrapping_sub(b'0');
-        self.state = match self.state {
-            State::Empty(root) if byte == b'/' => State::Slash(root),
-            State::Empty(Root::Fixed(root)) | State::Slash(Root::Fixed(root)) => {
-                after_byte(root.as_bytes(), byte).ok_or(DecodeErrorKind::InvalidPath)?
-            }
-            State::Root(left) => after_byte(left, byte).ok_or(DecodeErrorKind::InvalidPath)?,
-            State::AfterRoot if byte == b'/' => State::Slash(Root::Slash),
-            State::Empty(_) | State::Slash(_) if digit == 0 => State::Zero,
-            State::Empty(_) | State::Slash(_) if digit < 10 => State::Digits(u16::from(digit)),
-            State::Digits(value) if digit < 10 => State::Digits(
-                value
-                    .checked_mul(10)
-                    .and_then(|value| value.checked_add(u16::from(digit)))
-                    .ok_or(DecodeErrorKind::InvalidPath)?,
-            ),
-            State::Digits(value) if byte == b'/' => {
-                self.child(value)?;
-                State::Slash(Root::Slash)
-            }
-            State::Zero if byte == b'/' => {
-                self.child(0)?;
-                State::Slash(Root::Slash)
-            }
-            _ => return Err(DecodeErrorKind::InvalidPath),
-        };
-        Ok(())
-    }
-
-    fn child(&mut self, id: u16) -> Result<(), DecodeErrorKind> {
-        self.path = self.path.child(id).ok_or(DecodeErrorKind::InvalidPath)?;
+    fn push_ids(&mut self, piece: &[u8]) -> Result<(), DecodeErrorKind> {
+        let (mut path, mut id, mut state) = (self.path, self.id, self.state);
+        for byte in piece {
+            let digit = u32::from(byte.wrapping_sub(b'0'));
+            (id, state) = match state {
+                State::Empty | State::Slash if digit == 0 => (0, State::Zero),
+                State::Empty | State::Slash if digit < 10 => (digit, State::Digits),
+                State::Digits if digit < 10 => {
+                    let id = id.wrapping_mul(10).wrapping_add(digit);
+                    if id > u32::from(u16::MAX) {
+                        return Err(DecodeErrorKind::InvalidPath);
+                    }
+                    (id, State::Digits)
+                }
+                State::Digits | State::Zero if *byte == b'/' && path.len() < 4 => {
+                    path = path.child_or_self(id as u16);
+                    (0, State::Slash)
+                }
+                State::Empty | State::AfterRoot if *byte == b'/' => (0, State::Slash),
+                _ => return Err(DecodeErrorKind::InvalidPath),
+            };
+        }
+        (self.path, self.id, self.state) = (path, id, state);
         Ok(())
     }
 
     /// Ends the name.
     #[inline]
-    pub(crate) fn finish(mut self) -> Result<Path, DecodeErrorKind> {
+    pub(crate) fn finish(&self) -> Result<Path, DecodeErrorKind> {
+        let fixed = matches!(self.expected, Root::Fixed(_));
         match self.state {
-            State::Empty(_) | State::Root(_) | State::Slash(Root::Fixed(_)) => {
-                return Err(DecodeErrorKind::InvalidPath);
+            State::Digits | State::Zero if self.path.len() < 4 => {
+                Ok(self.path.child_or_self(self.id as u16))
             }
-            State::AfterRoot | State::Slash(_) => {}
-            State::Digits(value) => self.child(value)?,
-            State::Zero => self.child(0)?,
+            State::Slash if !fixed => Ok(self.path),
+            State::AfterRoot => Ok(self.path),
+            _ => Err(DecodeErrorKind::InvalidPath),
         }
-        Ok(self.path)
-    }
-}
-
-/// Matches a byte of the root.
-fn after_byte(left: &[u8], byte: u8) -> Option<State<'_>> {
-    match left.split_first() {
-        Some((expected, [])) if *expected == byte => Some(State::AfterRoot),
-        Some((expected, left)) if *expected == byte => Some(State::Root(left)),
-        _ => None,
     }
 }
 

@@ -148,17 +148,25 @@ impl<'a> Pack<'a> {
             (base, None) => base,
             (Some(base), Some(time)) => Some(base + time),
         };
-        let value = match fields.value {
-            None => None,
-            Some(raw) => {
-                let raw = self.add_base(raw);
-                Some(raw.typed(types.type_of(path)).map_err(fail)?)
-            }
+        let Some(raw) = fields.value else {
+            return Ok(Record {
+                path,
+                time,
+                value: None,
+            });
         };
-        Ok(Record { path, time, value })
+        match self.add_base(raw).typed(types.type_of(path)) {
+            Ok(value) => Ok(Record {
+                path,
+                time,
+                value: Some(value),
+            }),
+            Err(kind) => Err(fail(kind)),
+        }
     }
 
     /// Adds the base value to a number (RFC 8428 §4.1).
+    #[inline]
     fn add_base(&self, raw: Raw<'a>) -> Raw<'a> {
         if self.base_value == 0.0 {
             return raw;

@@ -29,12 +29,14 @@ impl Clock {
         Instant::ZERO + at.saturating_duration_since(self.epoch)
     }
 
+    /// A moment that long after `now`, or far away if that is more than the clock can hold.
+    pub(crate) fn after(now: StdInstant, duration: Duration) -> StdInstant {
+        now.checked_add(duration).unwrap_or(now + FAR_FUTURE)
+    }
+
     /// The machine's name for a moment.
     pub(crate) fn to_std(self, at: Instant) -> StdInstant {
-        let after = Duration::from_micros(at.as_micros());
-        self.epoch
-            .checked_add(after)
-            .unwrap_or(self.epoch + FAR_FUTURE)
+        Self::after(self.epoch, Duration::from_micros(at.as_micros()))
     }
 }
 

@@ -82,6 +82,9 @@ impl<E: Engine + Send + 'static> Driver<E> {
 
     /// Binds the sockets and starts the task that owns the engine.
     ///
+    /// While a socket is full it keeps one datagram, and the engine is not asked for more messages
+    /// until that has left.
+    ///
     /// `map` makes events that live on of those that the engine lends; those of which it makes
     /// `None` are skipped. While the channel of events is full, the engine keeps the rest and
     /// bounds it; messages go on.
@@ -98,7 +101,7 @@ impl<E: Engine + Send + 'static> Driver<E> {
         T: Send + 'static,
         F: for<'e> FnMut(E::Event<'e>) -> Option<T> + Send + 'static,
     {
-        let limits = Arc::new(self.limits);
+        let limits = Arc::new(self.limits.sane());
         let counters = Arc::new(Counters::default());
         let mut net = Net::new(Arc::clone(&limits), Arc::clone(&counters));
         let mut addresses = LocalAddrs::default();
@@ -119,8 +122,8 @@ impl<E: Engine + Send + 'static> Driver<E> {
             addresses.dtls.push(listen(&mut net, address, role)?);
             net.stores.push(store);
         }
-        let (commands, requests) = mpsc::channel(limits.calls.max(1));
-        let (events, received) = mpsc::channel(limits.events.max(1));
+        let (commands, requests) = mpsc::channel(limits.calls);
+        let (events, received) = mpsc::channel(limits.events);
         let task = Task::new(self.engine, net, requests, events, map);
         tokio::spawn(task.run());
         Ok((Handle::new(commands, counters), received, addresses))

@@ -19,6 +19,7 @@
 mod clock;
 mod connect;
 mod counters;
+pub mod device;
 mod driver;
 mod dtls;
 mod handle;
@@ -26,6 +27,7 @@ mod limits;
 mod net;
 mod peers;
 mod psk;
+pub mod server;
 mod slab;
 mod socket;
 mod task;

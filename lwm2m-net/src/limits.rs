@@ -1,11 +1,13 @@
 //! Every bound of a driver, in one place.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
+
+use tokio::sync::Semaphore;
 
 /// How much a driver keeps and how long it waits.
 ///
 /// All tables and queues of a driver are bounded by these. What is turned away shows in
-/// [`Counts`](crate::Counts).
+/// [`Counts`](crate::Counts). Where a table or a queue can't be empty, zero means one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -18,8 +20,8 @@ pub struct Limits {
     /// Peers without security that reached a server socket; the one that was silent for longest
     /// makes room.
     pub nosec_peers: usize,
-    /// Peers with a DTLS session that reached a server socket; the one that was silent for
-    /// longest makes room.
+    /// Peers with a DTLS session that reached a server socket, about 8 KiB each; the one that was
+    /// silent for longest makes room.
     pub secure_peers: usize,
     /// Connections that the engine asked for, whether up or on the way.
     pub connections: usize,
@@ -43,13 +45,36 @@ pub struct Limits {
     pub resolve: Duration,
 }
 
+/// Bytes of the largest UDP datagram there is, and of the smallest that DTLS gets along with.
+const DATAGRAM: RangeInclusive<usize> = 256..=65_507;
+
+impl Limits {
+    /// Brings into range what would not even start.
+    pub(crate) fn sane(mut self) -> Self {
+        self.max_datagram = self.max_datagram.clamp(*DATAGRAM.start(), *DATAGRAM.end());
+        for queue in [&mut self.calls, &mut self.events] {
+            *queue = (*queue).clamp(1, Semaphore::MAX_PERMITS);
+        }
+        for table in [
+            &mut self.nosec_peers,
+            &mut self.secure_peers,
+            &mut self.half_open,
+            &mut self.half_open_per_source,
+            &mut self.parked_datagrams,
+        ] {
+            *table = (*table).max(1);
+        }
+        self
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             calls: 256,
             events: 1024,
             nosec_peers: 65_536,
-            secure_peers: 1 << 20,
+            secure_peers: 1 << 17,
             connections: 64,
             max_datagram: 2048,
             half_open: 1024,

@@ -171,7 +171,10 @@ impl Net {
         match role {
             Role::Udp => self.udp_server_datagram(socket, from, datagram.len()),
             Role::Dtls(store) => self.dtls_server_datagram(now, (socket, store), from, datagram),
-            Role::Client { remote, .. } if remote != from => {
+            // Scope and flow of an IPv6 address say nothing about who it is.
+            Role::Client { remote, .. }
+                if (remote.ip(), remote.port()) != (from.ip(), from.port()) =>
+            {
                 tracing::debug!(%from, %remote, "a stranger's datagram reached a client");
                 self.counters.foreign.add();
             }
@@ -285,7 +288,7 @@ impl Net {
 
     /// Evicts the peer that was silent for longest if a class is full.
     pub(crate) fn make_room(&mut self, class: usize, limit: usize) {
-        while self.peers.len(class) >= limit.max(1) {
+        while self.peers.len(class) >= limit {
             let Some(oldest) = self.peers.oldest(class) else {
                 return;
             };

@@ -11,6 +11,8 @@ use std::{
 use zeroize::Zeroizing;
 
 /// A pre-shared key. It is wiped when the last copy goes, and never printed.
+///
+/// The DTLS engine makes copies of its own during a handshake, which it does not wipe.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Psk(Arc<Zeroizing<Vec<u8>>>);
 
@@ -54,7 +56,7 @@ pub type Lookup<'a> = Pin<Box<dyn Future<Output = Result<Option<Psk>, LookupFail
 pub trait PskStore: Send + Sync + 'static {
     /// Finds the key of a PSK identity, which is any bytes that a stranger sent.
     ///
-    /// It runs on its own task and may take up to [`Limits::key_lookup`](crate::Limits); only its
+    /// It runs on its own task, must not block that, and may take up to [`Limits::key_lookup`](crate::Limits); only its
     /// handshake waits. `Ok(None)` ends the handshake with alert 115 (unknown_psk_identity), after
     /// which a device does not try again by itself (TS-Transport §5.2.9); an error ends it with
     /// alert 80 (internal_error), after which it does.

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Event, Node, Toy, soon, v4, v4_and_v6};
 use lwm2m_coap::{ConnectError, DownReason, Duration};
-use lwm2m_net::{BindError, Closed, Driver, Limits};
+use lwm2m_net::{BindError, Closed, Driver, Limits, PostError};
 use tokio::net::UdpSocket;
 
 async fn echo_at(address: std::net::SocketAddr) -> Node {
@@ -217,6 +217,30 @@ async fn the_engine_is_woken_at_its_time() {
         .expect("called");
     assert_eq!(node.events.recv().await, Some(Event::Timer));
     assert!(start.elapsed() >= Duration::from_secs(3600));
+}
+
+#[tokio::test]
+async fn a_posted_call_is_done_later_or_refused_at_once() {
+    let mut server = echo_at(v4()).await;
+    let mut limits = Limits::default();
+    limits.calls = 1;
+    let mut client = Node::spawn(Driver::new(Toy::default()).limits(limits)).await;
+    let uri = format!("coap://{}", server.addresses.udp[0]);
+    let peer = client.connected(uri, None).await;
+    assert_eq!(
+        client.handle.post(move |toy, _| toy.send(peer, b"posted")),
+        Ok(())
+    );
+    assert_eq!(client.handle.post(|_, _| ()), Err(PostError::Full));
+    assert_eq!(
+        client.next().await,
+        Event::Message(peer, b"posted".to_vec())
+    );
+    let Event::Up(..) = server.next().await else {
+        panic!("no peer")
+    };
+    client.handle.shutdown().await;
+    assert_eq!(client.handle.post(|_, _| ()), Err(PostError::Closed));
 }
 
 #[tokio::test]

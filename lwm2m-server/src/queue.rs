@@ -258,6 +258,13 @@ impl Server {
         }
     }
 
+    /// True if a device is in queue mode and doesn't listen now: requests to it wait until it
+    /// sends something (TS-Transport §6.5).
+    pub fn is_sleeping(&self, id: RegistrationId) -> bool {
+        let device = self.registry.get(id);
+        device.is_some_and(|d| d.registration.queue_mode && d.awake_until.is_none())
+    }
+
     /// A message of the device arrived: it listens now, and for a while (TS-Transport §6.5).
     pub(crate) fn heard(&mut self, id: RegistrationId) {
         let until = self.now + self.config.awake_time;

@@ -21,6 +21,11 @@ use step::{Context, Report, Step};
 /// Chores that are not part of `cargo xtask ci`.
 const CHORES: &[Step] = &[
     Step {
+        name: "codegen",
+        about: "writes the core objects from their definitions",
+        run: codegen::write,
+    },
+    Step {
         name: "msrv",
         about: "codec, model, coap and the engines build with the oldest supported compiler",
         run: msrv::run,
@@ -78,7 +83,9 @@ fn alone(step: &Step, context: &Context) -> ExitCode {
 fn help() {
     println!("cargo xtask ci runs these, in this order; each can be run alone:");
     list(ci::STEPS);
-    println!("Others:");
+    println!(
+        "Others:\n  cargo xtask codegen    writes the core objects of lwm2m-model; --check only compares"
+    );
     list(CHORES);
     println!(
         "\nLWM2M_CI_CACHE names a folder for tools that are kept between runs (default: target).\n\

@@ -8,15 +8,19 @@ use lwm2m_codec::{
 };
 use lwm2m_model::{Tree, ver::needs_ver};
 
-use super::{Answer, Refusal, encode, encode_refusal};
-use crate::view::{id, instances, is_bootstrap, links, ssid, value};
+use super::{Answer, Refusal, encode_refusal};
+use crate::{
+    buffer,
+    view::{id, instances, is_bootstrap, links, ssid, value},
+};
 
 /// Lists the instances of all objects, or of one.
 pub(super) fn discover(tree: &Tree, path: Path, version: Version, max: usize) -> Answer {
     if !tree.contains(path) {
         return Err(Refusal::new(Code::NOT_FOUND, "the object is not supported"));
     }
-    let payload = encode(max, |buf| write(tree, path, version, buf)).map_err(encode_refusal)?;
+    let payload =
+        buffer::encode(max, |buf| write(tree, path, version, buf)).map_err(encode_refusal)?;
     Ok(Draft::new(Code::CONTENT).content(ContentFormat::LINK, payload))
 }
 

@@ -22,7 +22,7 @@ mod read;
 mod unbootstrap;
 mod write;
 
-use alloc::{collections::BTreeSet, string::ToString, vec::Vec};
+use alloc::{collections::BTreeSet, string::ToString};
 
 use lwm2m_coap::Draft;
 use lwm2m_codec::{
@@ -30,7 +30,6 @@ use lwm2m_codec::{
     coap::{Code, Message},
 };
 use lwm2m_model::{Failure, Tree};
-use zeroize::Zeroize;
 
 /// What a request of the bootstrap server led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -281,32 +280,6 @@ impl Refusal {
 
     fn into_draft(self) -> Draft {
         Draft::new(self.code).diagnostic(&self.reason)
-    }
-}
-
-/// Size of the first try of [`encode`].
-const FIRST_BUFFER: usize = 512;
-
-/// Encodes into a buffer that grows up to `max` bytes.
-fn encode(
-    max: usize,
-    mut encode: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>,
-) -> Result<Vec<u8>, EncodeError> {
-    let mut buf = Vec::new();
-    let mut size = FIRST_BUFFER.min(max);
-    loop {
-        buf.zeroize();
-        buf.resize(size, 0);
-        match encode(&mut buf) {
-            Ok(len) => {
-                buf.truncate(len);
-                return Ok(buf);
-            }
-            Err(EncodeError::BufferTooSmall { .. }) if size < max => {
-                size = size.saturating_mul(2).min(max);
-            }
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -7,8 +7,8 @@ use lwm2m_coap::Draft;
 use lwm2m_codec::{ContentFormat, EncodeError, Encoder, Path, coap::Code};
 use lwm2m_model::{Failure, Tree};
 
-use super::{Answer, Refusal, encode, encode_refusal};
-use crate::view::id;
+use super::{Answer, Refusal, encode_refusal};
+use crate::{buffer, view::id};
 
 /// Reads the Server or Access Control object, or an instance of them; nothing else can be read.
 pub(super) fn read(tree: &Tree, path: Path, format: ContentFormat, max: usize) -> Answer {
@@ -25,7 +25,7 @@ pub(super) fn read(tree: &Tree, path: Path, format: ContentFormat, max: usize) -
         return Err(Refusal::new(Code::NOT_FOUND, "there is nothing here"));
     }
     let mut failure = None;
-    let result = encode(max, |buf| write(tree, path, format, buf, &mut failure));
+    let result = buffer::encode(max, |buf| write(tree, path, format, buf, &mut failure));
     if let Some(failure) = failure {
         return Err(Refusal::new(failure.code, failure.to_string()));
     }

@@ -49,7 +49,7 @@ fn remove_rights(tree: &mut Tree, instance: u16, gone: u16) {
     if !owned && !listed {
         return;
     }
-    if listed && let Some(entry) = path(2).child(gone) {
+    if let Some(entry) = path(2).child(gone).filter(|_| listed) {
         let _ = tree.delete(entry);
     }
     let heir = entries

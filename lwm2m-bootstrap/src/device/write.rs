@@ -34,9 +34,8 @@ pub(super) fn write(tree: &mut Tree, path: Path, message: &Message<'_>, body: &[
     // Types and constraints come from a copy, while the tree changes.
     let definition = tree.definition(object).cloned();
     let definition = definition.ok_or(Refusal::bad_request("the object is not supported"))?;
-    if let Some(resource) = path.resource_id()
-        && definition.resource(resource).is_none()
-    {
+    let resource = path.resource_id();
+    if resource.is_some_and(|resource| definition.resource(resource).is_none()) {
         return Err(Refusal::bad_request("the resource is not supported"));
     }
     let types = |path: Path| definition.resource(path.resource_id()?)?.data_type;

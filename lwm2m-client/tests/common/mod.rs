@@ -1,5 +1,5 @@
 //! A device under test and a scripted server, joined in virtual time.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
 
 use std::collections::VecDeque;
 
@@ -83,11 +83,17 @@ impl Script {
     }
 
     pub fn send(&mut self, now: Instant, draft: Draft) -> (ExchangeId, Token) {
+        self.send_by(now, draft, RequestOptions::default())
+    }
+
+    pub fn send_by(
+        &mut self,
+        now: Instant,
+        draft: Draft,
+        options: RequestOptions,
+    ) -> (ExchangeId, Token) {
         let peer = self.peer.expect("a device is connected");
-        let id = self
-            .endpoint
-            .request(now, peer, draft, RequestOptions::default())
-            .unwrap();
+        let id = self.endpoint.request(now, peer, draft, options).unwrap();
         (id, self.endpoint.token_of(id).unwrap())
     }
 
@@ -331,8 +337,23 @@ impl World {
     }
 
     pub fn ask_token(&mut self, draft: Draft) -> (Answer, Token) {
+        self.ask_by(draft, RequestOptions::default())
+    }
+
+    pub fn ask_with_token(&mut self, draft: Draft, token: Token) -> Answer {
+        self.ask_by(
+            draft,
+            RequestOptions {
+                token: Some(token),
+                ..Default::default()
+            },
+        )
+        .0
+    }
+
+    fn ask_by(&mut self, draft: Draft, options: RequestOptions) -> (Answer, Token) {
         let now = self.net.now();
-        let (id, token) = self.script().send(now, draft);
+        let (id, token) = self.script().send_by(now, draft, options);
         let until = now + SECOND * 10;
         self.net.run_while(until, |net| {
             !net.get::<Script>(self.server)

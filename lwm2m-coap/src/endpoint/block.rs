@@ -6,7 +6,10 @@ use alloc::{borrow::Cow, vec::Vec};
 use lwm2m_codec::coap::{Block, Code, Message, OptionNumber};
 
 use super::{Endpoint, Responder, Timer};
-use crate::{EXCHANGE_LIFETIME, Instant, PeerId, draft::Draft};
+use crate::{EXCHANGE_LIFETIME, Instant, PeerId, draft::Draft, hash::Fnv};
+
+/// Transfers under way per peer; one more ends the one that rested longest.
+pub(super) const MAX_PEER_TRANSFERS: usize = 8;
 
 /// Names a transfer of one peer: a hash of code and cache-key options (RFC 7959 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +36,10 @@ impl TransferKey {
                 hash.write(option.value);
             }
         }
-        Self { peer, hash: hash.0 }
+        Self {
+            peer,
+            hash: hash.finish(),
+        }
     }
 
     /// The smallest and the largest key of a peer.
@@ -41,21 +47,6 @@ impl TransferKey {
         Self { peer, hash: 0 }..=Self {
             peer,
             hash: u64::MAX,
-        }
-    }
-}
-
-/// FNV-1a: a peer that makes its keys collide only spoils its own transfers.
-struct Fnv(u64);
-
-impl Fnv {
-    const fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }
 }
@@ -101,20 +92,25 @@ impl Endpoint {
             self.counters.bodies_refused += 1;
             return Upload::Answer(too_large(max));
         }
-        if block.num == 0 && !block.more {
-            self.end_transfer(key);
-            return Upload::Complete(Cow::Borrowed(payload), Some(block));
-        }
-        if block.more && payload.len() != block.size() {
-            let reason = "a block that is not the last must be full";
+        let full = payload.len() == block.size();
+        if payload.len() > block.size() || (block.more && !full) {
+            let reason = "the payload does not fit its block";
             return Upload::Answer(Draft::new(Code::BAD_REQUEST).diagnostic(reason));
         }
         if block.num == 0 {
             self.end_transfer(key);
+            if !block.more {
+                return Upload::Complete(Cow::Borrowed(payload), Some(block));
+            }
             if !self.begin_transfer(key, Kind::Upload(Vec::new())) {
                 return Upload::Answer(Draft::new(Code::SERVICE_UNAVAILABLE));
             }
         }
+        self.append(key, block, payload)
+    }
+
+    /// Adds a block to the body that waits for it.
+    fn append<'d>(&mut self, key: TransferKey, block: Block, payload: &[u8]) -> Upload<'d> {
         let Some(Transfer {
             kind: Kind::Upload(body),
             ..
@@ -122,14 +118,19 @@ impl Endpoint {
         else {
             return Upload::Answer(incomplete());
         };
-        if block.offset() != body.len() {
+        let offset = block.offset();
+        // A sender that missed our answer may send its block in a new message.
+        let known = block.more && body.get(offset..offset + payload.len()) == Some(payload);
+        if offset != body.len() && !known {
             self.end_transfer(key);
             return Upload::Answer(incomplete());
         }
-        body.extend_from_slice(payload);
-        let szx = block.szx.min(Block::szx_of(self.config.block_size));
+        if !known {
+            body.extend_from_slice(payload);
+        }
         if block.more {
             self.touch_transfer(key);
+            let szx = block.szx.min(Block::szx_of(self.config.block_size));
             let echo = Block { szx, ..block };
             Upload::Answer(Draft::new(Code::CONTINUE).uint(OptionNumber::BLOCK1, echo.to_uint()))
         } else {
@@ -139,90 +140,42 @@ impl Endpoint {
         }
     }
 
-    /// The answer kept for a request that asks for a later block of it.
-    pub(super) fn kept_answer(&mut self, key: TransferKey, message: &Message<'_>) -> Option<Draft> {
-        let block = message.block(OptionNumber::BLOCK2)?;
-        if block.num == 0 || message.code() == Code::GET {
-            return None;
-        }
-        match self.transfers.get(&key) {
+    /// Takes the answer kept for later blocks out of its transfer, to be put back after use.
+    pub(super) fn take_kept(&mut self, key: TransferKey) -> Option<Draft> {
+        match self.transfers.get_mut(&key) {
             Some(Transfer {
                 kind: Kind::Answer(draft),
                 ..
-            }) => {
-                let draft = draft.clone();
-                self.touch_transfer(key);
-                Some(draft)
-            }
+            }) => Some(core::mem::replace(draft, Draft::new(Code::EMPTY))),
             _ => None,
         }
     }
 
-    /// Cuts the block that the request asks for out of an answer; returns the Block and Size
-    /// options to add, in ascending order, and the range of the payload.
-    pub(super) fn cut(&mut self, responder: &Responder, draft: &Draft) -> Result<Cut, Draft> {
-        let mut cut = Cut {
-            options: Vec::new(),
-            start: 0,
-            end: draft.payload.len(),
-        };
-        if draft.code.is_success() {
-            self.cut_block2(responder, draft, &mut cut)?;
+    /// Puts a kept answer back, and keeps it for longer.
+    pub(super) fn put_back(&mut self, key: TransferKey, answer: Draft) {
+        if let Some(transfer) = self.transfers.get_mut(&key) {
+            transfer.kind = Kind::Answer(answer);
         }
-        if let Some(block) = responder.block1 {
-            let szx = block.szx.min(Block::szx_of(self.config.block_size));
-            cut.options
-                .push((OptionNumber::BLOCK1, Block { szx, ..block }.to_uint()));
-            cut.options.sort_unstable();
-        }
-        Ok(cut)
+        self.touch_transfer(key);
     }
 
-    fn cut_block2(
-        &mut self,
-        responder: &Responder,
-        draft: &Draft,
-        cut: &mut Cut,
-    ) -> Result<(), Draft> {
-        let total = draft.payload.len();
-        let own = Block::new(0, false, self.config.block_size);
-        let asked = responder.block2.unwrap_or(own);
-        // A later block keeps the size that the peer asked for: its number counts in it.
-        let szx = if asked.num == 0 {
-            asked.szx.min(own.szx)
-        } else {
-            asked.szx
-        };
-        let mut block = Block {
-            num: asked.num,
-            more: false,
-            szx,
-        };
-        if responder.block2.is_none() && total <= block.size() {
-            return Ok(());
-        }
-        if block.num > 0 && block.offset() >= total {
-            let reason = "there is no such block";
-            return Err(Draft::new(Code::BAD_REQUEST).diagnostic(reason));
-        }
-        cut.start = block.offset().min(total);
-        cut.end = total.min(cut.start + block.size());
-        block.more = cut.end < total;
-        cut.options.push((OptionNumber::BLOCK2, block.to_uint()));
-        if block.num == 0 && block.more {
-            cut.options.push((OptionNumber::SIZE2, total as u32));
-        }
-        if block.num == 0 && block.more && responder.code != Code::GET {
-            self.end_transfer(responder.key);
-            self.begin_transfer(responder.key, Kind::Answer(draft.clone()));
-        }
-        Ok(())
+    /// Keeps an answer for the requests for its later blocks.
+    pub(super) fn keep(&mut self, key: TransferKey, answer: Draft) {
+        self.end_transfer(key);
+        self.begin_transfer(key, Kind::Answer(answer));
     }
 
     fn begin_transfer(&mut self, key: TransferKey, kind: Kind) -> bool {
-        if self.transfers.len() >= self.config.max_assemblies {
+        let own = self.transfers.range(TransferKey::range(key.peer));
+        let oldest = own.clone().min_by_key(|(_, transfer)| transfer.expires);
+        let oldest = oldest.map(|(key, _)| *key);
+        let full = self.transfers.len() >= self.config.max_assemblies;
+        if full || own.count() >= MAX_PEER_TRANSFERS {
             self.counters.bodies_refused += 1;
-            return false;
+            match oldest {
+                Some(oldest) => self.end_transfer(oldest),
+                None => return false,
+            }
         }
         let expires = self.now + EXCHANGE_LIFETIME;
         self.timers.set(expires, Timer::Transfer(key));
@@ -247,17 +200,119 @@ impl Endpoint {
 }
 
 /// The part of an answer that one message carries.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Cut {
+    /// ETag, Block and Size options to add, ascending.
     pub(super) options: Vec<(OptionNumber, u32)>,
     pub(super) start: usize,
     pub(super) end: usize,
+    /// True for the first of several blocks.
+    pub(super) begins: bool,
+}
+
+impl Cut {
+    /// Cuts out of an answer the block that the request asks for; the error is the answer to
+    /// give instead.
+    pub(super) fn new(
+        responder: &Responder,
+        draft: &Draft,
+        block_size: usize,
+    ) -> Result<Self, Draft> {
+        let total = draft.payload.len();
+        let mut cut = Self {
+            end: total,
+            ..Self::default()
+        };
+        if draft.code.is_success() {
+            cut.block2(responder, draft, block_size)?;
+        } else {
+            // A diagnostic payload is for people: what doesn't fit is left out.
+            cut.end = truncated(&draft.payload, Block::new(0, false, block_size).size());
+        }
+        if let Some(block) = responder.block1 {
+            let szx = block.szx.min(Block::szx_of(block_size));
+            let echo = Block { szx, ..block };
+            cut.options.push((OptionNumber::BLOCK1, echo.to_uint()));
+        }
+        cut.options.sort_unstable();
+        Ok(cut)
+    }
+
+    fn block2(
+        &mut self,
+        responder: &Responder,
+        draft: &Draft,
+        block_size: usize,
+    ) -> Result<(), Draft> {
+        let total = draft.payload.len();
+        let own = Block::new(0, false, block_size);
+        let asked = responder.block2.unwrap_or(own);
+        let szx = asked.szx.min(own.szx);
+        if responder.block2.is_none() && total <= own.size() {
+            return Ok(());
+        }
+        let start = asked.offset();
+        if asked.num > 0 && start >= total {
+            let reason = "there is no such block";
+            return Err(Draft::new(Code::BAD_REQUEST).diagnostic(reason));
+        }
+        let mut block = Block {
+            // The number counts in the size of the answer.
+            num: asked.num << (asked.szx - szx),
+            more: false,
+            szx,
+        };
+        if total > max_len(szx) {
+            let reason = "the answer has too many blocks";
+            return Err(Draft::new(Code::INTERNAL_SERVER_ERROR).diagnostic(reason));
+        }
+        self.start = start.min(total);
+        self.end = total.min(self.start + block.size());
+        block.more = self.end < total;
+        self.begins = block.num == 0 && block.more;
+        self.options.push((OptionNumber::BLOCK2, block.to_uint()));
+        if self.begins {
+            self.options.push((OptionNumber::SIZE2, total as u32));
+        }
+        if self.start > 0 || block.more {
+            self.options.extend(own_etag(draft));
+        }
+        Ok(())
+    }
+}
+
+/// Longest body that blocks of a size exponent can carry, in bytes.
+pub(super) const fn max_len(szx: u8) -> usize {
+    (Block::MAX_NUM as usize + 1) << (szx + 4)
+}
+
+/// An ETag of the body, if the draft has none: blocks of different bodies must not be mixed
+/// (RFC 7959 §2.4).
+pub(super) fn own_etag(draft: &Draft) -> Option<(OptionNumber, u32)> {
+    if draft.options.first(OptionNumber::ETAG).is_some() {
+        return None;
+    }
+    let mut hash = Fnv::new();
+    hash.write(&draft.payload);
+    // An ETag has at least one byte: a number above 0.
+    Some((OptionNumber::ETAG, hash.short() | 1 << 31))
+}
+
+/// The length up to `max` at which a text can be cut.
+fn truncated(text: &[u8], max: usize) -> usize {
+    let mut end = text.len().min(max);
+    // 10xxxxxx continues an UTF-8 sequence.
+    while end > 0 && text.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
+        end -= 1;
+    }
+    end
 }
 
 fn too_large(max: usize) -> Draft {
-    Draft::new(Code::REQUEST_ENTITY_TOO_LARGE).uint(OptionNumber::SIZE1, max as u32)
+    let max = u32::try_from(max).unwrap_or(u32::MAX);
+    Draft::new(Code::REQUEST_ENTITY_TOO_LARGE).uint(OptionNumber::SIZE1, max)
 }
 
-fn incomplete() -> Draft {
+pub(super) fn incomplete() -> Draft {
     Draft::new(Code::REQUEST_ENTITY_INCOMPLETE).diagnostic("a block is missing before this one")
 }

@@ -1,12 +1,11 @@
-//! Requests of this side: from the draft to the whole response, block by block.
+//! Requests of this side: from the draft to the whole response.
 
-use alloc::{borrow::Cow, vec::Vec};
-
-use lwm2m_codec::coap::{Block, Code, Message, MessageType, OptionNumber, Token};
+use lwm2m_codec::coap::{Message, MessageId, MessageType, OptionNumber, Token};
 
 use super::{
-    Endpoint, EndpointEvent, Incoming, Out, Timer,
+    Endpoint, EndpointEvent, Incoming, Timer,
     flight::{FlightId, Purpose},
+    steps::{Step, Steps},
 };
 use crate::{
     Instant, PeerId,
@@ -74,31 +73,24 @@ impl Default for RequestOptions {
     }
 }
 
-/// A body that is being received as Block2.
-#[derive(Debug)]
-struct Download {
-    body: Vec<u8>,
-    next: Block,
-    etag: Vec<u8>,
-}
+/// Slots that a token can name: 24 bits.
+const MAX_SLOTS: usize = 1 << 24;
 
 /// A request of this side without a complete response.
 #[derive(Debug)]
 pub(super) struct Exchange {
     serial: u32,
     pub(super) peer: PeerId,
+    /// Token of the request; of its observation, if it starts one.
     token: Token,
-    draft: Draft,
+    /// Token of the message that the exchange is at.
+    step_token: Token,
+    /// Id of the message that the exchange is at.
+    message_id: Option<MessageId>,
+    steps: Steps,
     confirmable: bool,
     flight: Option<FlightId>,
     deadline: Option<Instant>,
-    /// The block of the request that is under way.
-    upload: Option<Block>,
-    download: Option<Download>,
-    /// Observe of the first response; the following blocks don't repeat it.
-    observe: Option<u32>,
-    /// A changed body or a smaller block size made the transfer start again.
-    restarted: bool,
 }
 
 impl Endpoint {
@@ -114,9 +106,8 @@ impl Endpoint {
         draft: Draft,
         options: RequestOptions,
     ) -> Result<ExchangeId, RequestError> {
-        let block = Block::new(0, true, self.config.block_size);
-        let upload = (draft.payload.len() > block.size()).then_some(block);
-        self.start(now, peer, draft, options, upload, None)
+        let steps = Steps::new(draft, self.config.block_size);
+        self.start(now, peer, steps, options)
     }
 
     /// Fetches the rest of a body whose first block came in a notification (RFC 7959 §2.6).
@@ -127,79 +118,63 @@ impl Endpoint {
         &mut self,
         now: Instant,
         peer: PeerId,
-        draft: Draft,
+        mut draft: Draft,
         first: &Message<'_>,
     ) -> Result<ExchangeId, RequestError> {
-        let block = first
-            .block(OptionNumber::BLOCK2)
-            .unwrap_or(Block::new(0, true, 1024));
-        let download = Download {
-            body: first.payload().to_vec(),
-            next: Block {
-                num: block.num + 1,
-                more: false,
-                szx: block.szx,
-            },
-            etag: etag(first).to_vec(),
-        };
-        self.start(
-            now,
-            peer,
-            draft,
-            RequestOptions::default(),
-            None,
-            Some(download),
-        )
+        // RFC 7959 §2.6: the rest is fetched without observing.
+        draft.options.remove(OptionNumber::OBSERVE);
+        let steps = Steps::continuing(draft, self.config.block_size, first);
+        self.start(now, peer, steps, RequestOptions::default())
     }
 
     fn start(
         &mut self,
         now: Instant,
         peer: PeerId,
-        draft: Draft,
+        steps: Steps,
         options: RequestOptions,
-        upload: Option<Block>,
-        download: Option<Download>,
     ) -> Result<ExchangeId, RequestError> {
         self.clock(now);
-        let entry = self.peers.get_mut(peer).ok_or(RequestError::UnknownPeer)?;
-        if draft.payload.len() > self.config.max_body {
+        if !self.peers.contains(peer) {
+            return Err(RequestError::UnknownPeer);
+        }
+        if !steps.fits(self.config.max_body) {
             return Err(RequestError::TooLarge);
         }
-        if self.exchanges.len() >= self.config.max_exchanges {
+        let slot = self.exchanges.vacant_key();
+        let full = self.exchanges.len() >= self.config.max_exchanges || slot >= MAX_SLOTS;
+        if full || (options.confirmable && !self.has_room(peer)) {
+            self.counters.dropped += 1;
             return Err(RequestError::QueueFull);
         }
         self.serial = self.serial.wrapping_add(1);
-        let slot = self.exchanges.vacant_key() as u32;
         let id = ExchangeId {
-            slot,
+            slot: slot as u32,
             serial: self.serial,
         };
-        entry.exchanges.push(id);
-        let token = options.token.unwrap_or_else(|| self.new_token(slot));
+        let token = options.token.unwrap_or_else(|| self.new_token(id.slot));
         self.exchanges.insert(Exchange {
             serial: self.serial,
             peer,
             token,
-            draft,
+            step_token: token,
+            message_id: None,
+            steps,
             confirmable: options.confirmable,
             flight: None,
             deadline: None,
-            upload,
-            download,
-            observe: None,
-            restarted: false,
         });
+        if let Some(entry) = self.peers.get_mut(peer) {
+            entry.exchanges.push(id);
+        }
         if options.token.is_some() {
             self.chosen_tokens.insert((peer, token), id);
         }
-        match self.send_step(id) {
-            Ok(()) => Ok(id),
-            Err(error) => {
-                self.remove_exchange(id);
-                Err(error)
-            }
+        if let Err(error) = self.send_step(id) {
+            self.remove_exchange(id);
+            return Err(error);
         }
+        Ok(id)
     }
 
     /// A token: prefix and slot for the look-up, 32 random bits against guessing and reuse.
@@ -212,16 +187,22 @@ impl Endpoint {
 
     /// The token of a request, for the observation that it may start.
     pub fn token_of(&self, id: ExchangeId) -> Option<Token> {
-        self.exchanges
-            .get(id.slot as usize)
-            .filter(|x| x.serial == id.serial)
-            .map(|x| x.token)
+        self.exchange(id).map(|exchange| exchange.token)
     }
 
-    fn exchange(&mut self, id: ExchangeId) -> Option<&mut Exchange> {
-        self.exchanges
-            .get_mut(id.slot as usize)
-            .filter(|x| x.serial == id.serial)
+    /// The token of the message that the exchange is at.
+    pub(super) fn step_token(&self, id: ExchangeId) -> Option<Token> {
+        self.exchange(id).map(|exchange| exchange.step_token)
+    }
+
+    fn exchange(&self, id: ExchangeId) -> Option<&Exchange> {
+        let exchange = self.exchanges.get(id.slot as usize);
+        exchange.filter(|exchange| exchange.serial == id.serial)
+    }
+
+    fn exchange_mut(&mut self, id: ExchangeId) -> Option<&mut Exchange> {
+        let exchange = self.exchanges.get_mut(id.slot as usize);
+        exchange.filter(|exchange| exchange.serial == id.serial)
     }
 
     /// Finds the exchange that a response belongs to.
@@ -234,45 +215,53 @@ impl Endpoint {
         };
         let slot = u32::from_be_bytes([0, s2, s1, s0]);
         let exchange = self.exchanges.get(slot as usize)?;
-        let fits = exchange.token == token && exchange.peer == peer;
-        fits.then_some(ExchangeId {
+        let fits = exchange.token == token || exchange.step_token == token;
+        (fits && exchange.peer == peer).then_some(ExchangeId {
             slot,
             serial: exchange.serial,
+        })
+    }
+
+    /// Finds the Non-confirmable request that a Message ID belongs to.
+    pub(super) fn find_non_request(&mut self, peer: PeerId, id: MessageId) -> Option<ExchangeId> {
+        let exchanges = &self.peers.get_mut(peer)?.exchanges;
+        exchanges.iter().copied().find(|exchange| {
+            let exchange = self.exchanges.get(exchange.slot as usize);
+            exchange.is_some_and(|x| !x.confirmable && x.message_id == Some(id))
         })
     }
 
     /// Sends the message that the exchange is at: the request, one block of it, or the request
     /// for the next block of the response.
     fn send_step(&mut self, id: ExchangeId) -> Result<(), RequestError> {
-        let Some(exchange) = self.exchanges.get_mut(id.slot as usize) else {
-            return Err(RequestError::UnknownPeer);
-        };
-        let peer = exchange.peer;
+        let exchange = self.exchanges.get_mut(id.slot as usize);
+        let exchange = exchange.filter(|exchange| exchange.serial == id.serial);
+        let exchange = exchange.ok_or(RequestError::UnknownPeer)?;
+        let (peer, confirmable) = (exchange.peer, exchange.confirmable);
         let entry = self.peers.get_mut(peer).ok_or(RequestError::UnknownPeer)?;
-        let message_type = if exchange.confirmable {
-            MessageType::Confirmable
-        } else {
-            MessageType::NonConfirmable
+        let message_type = match confirmable {
+            true => MessageType::Confirmable,
+            false => MessageType::NonConfirmable,
         };
         let header = Header {
             message_type,
             id: entry.message_id(),
-            token: exchange.token,
+            token: exchange.step_token,
         };
-        let len = exchange.write_step(&mut self.scratch, header, self.config.block_size);
-        let datagram = self
-            .scratch
-            .get(..len.ok_or(RequestError::TooLarge)?)
-            .unwrap_or_default();
-        let datagram = datagram.to_vec();
-        if exchange.confirmable {
+        exchange.message_id = Some(header.id);
+        let len = exchange.steps.write(&mut self.scratch, header);
+        let datagram = self.scratch.get(..len.ok_or(RequestError::TooLarge)?);
+        let datagram = datagram.unwrap_or_default().to_vec();
+        if confirmable {
             let flight = self.launch(peer, header.id, datagram, Purpose::Request(id));
             let flight = flight.ok_or(RequestError::QueueFull)?;
-            if let Some(exchange) = self.exchange(id) {
+            if let Some(exchange) = self.exchange_mut(id) {
                 exchange.flight = Some(flight);
             }
         } else {
-            self.push_out(Out::Raw(peer, datagram));
+            if !self.push_out(peer, datagram) {
+                return Err(RequestError::QueueFull);
+            }
             self.await_response(id);
         }
         Ok(())
@@ -286,7 +275,7 @@ impl Endpoint {
 
     fn await_response(&mut self, id: ExchangeId) {
         let at = self.now + self.config.response_timeout;
-        if let Some(exchange) = self.exchange(id) {
+        if let Some(exchange) = self.exchange_mut(id) {
             exchange.flight = None;
             let old = exchange.deadline.replace(at);
             if let Some(old) = old {
@@ -313,20 +302,33 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn remove_exchange(&mut self, id: ExchangeId) -> Option<Exchange> {
+    fn remove_exchange(&mut self, id: ExchangeId) -> Option<Exchange> {
+        self.end_step(id);
         self.exchange(id)?;
         let exchange = self.exchanges.remove(id.slot as usize);
-        if let Some(at) = exchange.deadline {
-            self.timers.clear(at, Timer::Response(id));
+        let name = (exchange.peer, exchange.token);
+        // A later request may have taken the token over.
+        if self.chosen_tokens.get(&name) == Some(&id) {
+            self.chosen_tokens.remove(&name);
         }
-        if let Some(flight) = exchange.flight {
-            self.remove_flight(flight);
-        }
-        self.chosen_tokens.remove(&(exchange.peer, exchange.token));
         if let Some(entry) = self.peers.get_mut(exchange.peer) {
             entry.exchanges.retain(|other| *other != id);
         }
         Some(exchange)
+    }
+
+    /// The message that the exchange is at needs no ACK and no response any more.
+    fn end_step(&mut self, id: ExchangeId) {
+        let Some(exchange) = self.exchange_mut(id) else {
+            return;
+        };
+        let (flight, deadline) = (exchange.flight.take(), exchange.deadline.take());
+        if let Some(at) = deadline {
+            self.timers.clear(at, Timer::Response(id));
+        }
+        if let Some(flight) = flight {
+            self.remove_flight(flight);
+        }
     }
 
     /// Takes a response: asks for or sends the next block, or hands the whole over.
@@ -336,226 +338,50 @@ impl Endpoint {
         message: Message<'d>,
     ) -> Option<Incoming<'d>> {
         let max_body = self.config.max_body;
-        let exchange = self.exchange(id)?;
-        if let Some(observe) = message.observe() {
-            exchange.observe.get_or_insert(observe);
-        }
-        let step = exchange.take_response(&message, max_body);
-        let flight = exchange.flight.take();
-        if let Some(at) = exchange.deadline.take() {
-            self.timers.clear(at, Timer::Response(id));
-        }
-        match step {
-            Step::Ignore => {
-                // A stale block: the flight goes on.
-                if let Some(exchange) = self.exchange(id) {
-                    exchange.flight = flight;
-                }
-                if flight.is_none() {
-                    self.await_response(id);
-                }
-                None
+        let exchange = self.exchange_mut(id)?;
+        let current = message.token() == exchange.step_token;
+        match exchange.steps.take(&message, current, max_body) {
+            // A late block of before goes by; the flight goes on. Nothing late can carry the
+            // Message ID of the flight, though.
+            Step::Ignore if message.message_type() == MessageType::Acknowledgement => {
+                self.fail(id, ExchangeError::Blocks);
             }
-            Step::Next => {
-                if let Some(flight) = flight {
-                    self.remove_flight(flight);
-                }
-                if self.send_step(id).is_err() {
-                    self.fail(id, ExchangeError::PeerDown);
-                }
-                None
-            }
-            Step::Fail(error) => {
-                self.drop_flight(flight);
-                self.fail(id, error);
-                None
-            }
+            Step::Ignore => {}
+            Step::Next => self.next_step(id),
+            Step::Fail(error) => self.fail(id, error),
             Step::Done(body) => {
-                self.drop_flight(flight);
                 let exchange = self.remove_exchange(id)?;
-                Some(Incoming::Response {
+                return Some(Incoming::Response {
                     exchange: id,
                     peer: exchange.peer,
-                    observe: exchange.observe,
+                    observe: exchange.steps.observe(),
                     message,
                     body,
-                })
-            }
-        }
-    }
-
-    fn drop_flight(&mut self, flight: Option<FlightId>) {
-        if let Some(flight) = flight {
-            self.remove_flight(flight);
-        }
-    }
-}
-
-/// What a response makes of an exchange.
-enum Step<'d> {
-    Ignore,
-    Next,
-    Fail(ExchangeError),
-    Done(Cow<'d, [u8]>),
-}
-
-impl Exchange {
-    fn write_step(&self, buf: &mut [u8], header: Header, block_size: usize) -> Option<usize> {
-        if let Some(download) = &self.download {
-            let extra = [(OptionNumber::BLOCK2, download.next.to_uint())];
-            return self.draft.write(buf, header, &extra, &[]).ok();
-        }
-        let payload = self.draft.payload.as_slice();
-        let Some(block) = self.upload else {
-            // RFC 7959 §2.4: a side with little memory asks for its block size early.
-            let early = [(
-                OptionNumber::BLOCK2,
-                Block::new(0, false, block_size).to_uint(),
-            )];
-            let asks = block_size < 1024
-                && matches!(self.draft.code, Code::GET | Code::FETCH)
-                && payload.is_empty();
-            return self
-                .draft
-                .write(buf, header, if asks { &early } else { &[] }, payload)
-                .ok();
-        };
-        let start = block.offset();
-        let end = payload.len().min(start + block.size());
-        let option = (OptionNumber::BLOCK1, block.to_uint());
-        let size = (OptionNumber::SIZE1, payload.len() as u32);
-        let extra = if block.num == 0 {
-            &[option, size][..]
-        } else {
-            &[option]
-        };
-        self.draft
-            .write(buf, header, extra, payload.get(start..end)?)
-            .ok()
-    }
-
-    fn take_response<'d>(&mut self, message: &Message<'d>, max_body: usize) -> Step<'d> {
-        if let Some(block) = self.upload
-            && let Some(step) = self.next_upload(block, message)
-        {
-            return step;
-        }
-        let block = message.block(OptionNumber::BLOCK2);
-        match block {
-            Some(block) if message.code().is_success() => {
-                self.next_download(block, message, max_body)
-            }
-            _ => Step::Done(Cow::Borrowed(message.payload())),
-        }
-    }
-
-    /// RFC 7959 §2.5: a 2.31 asks for the next block, a 4.13 with a smaller size for a restart.
-    fn next_upload<'d>(&mut self, current: Block, message: &Message<'d>) -> Option<Step<'d>> {
-        let echo = message.block(OptionNumber::BLOCK1);
-        match (message.code(), echo) {
-            (Code::CONTINUE, Some(echo)) if echo.num == current.num => {
-                let offset = current.offset() + current.size();
-                let szx = echo.szx.min(current.szx);
-                let size = 16 << szx;
-                if offset >= self.draft.payload.len() {
-                    return Some(Step::Fail(ExchangeError::Blocks));
-                }
-                let more = offset + size < self.draft.payload.len();
-                self.upload = Some(Block {
-                    num: (offset / size) as u32,
-                    more,
-                    szx,
                 });
-                Some(Step::Next)
             }
-            (Code::CONTINUE, Some(_)) => Some(Step::Ignore),
-            (Code::CONTINUE, None) => Some(Step::Fail(ExchangeError::Blocks)),
-            (Code::REQUEST_ENTITY_TOO_LARGE, Some(echo))
-                if echo.szx < current.szx && !self.restarted =>
-            {
-                self.restarted = true;
-                self.upload = Some(Block {
-                    num: 0,
-                    more: true,
-                    szx: echo.szx,
-                });
-                Some(Step::Next)
-            }
-            _ => None,
         }
+        None
     }
 
-    /// RFC 7959 §2.4: collects the blocks of a response.
-    fn next_download<'d>(
-        &mut self,
-        block: Block,
-        message: &Message<'d>,
-        max_body: usize,
-    ) -> Step<'d> {
-        let payload = message.payload();
-        if self.download.is_none() {
-            if block.num != 0 {
-                return Step::Fail(ExchangeError::Blocks);
+    fn next_step(&mut self, id: ExchangeId) {
+        self.end_step(id);
+        // RFC 7959 §3.4: requests for later blocks can't use the token of the observation.
+        let shared = self
+            .exchange(id)
+            .is_some_and(|x| x.steps.observes() && x.step_token == x.token);
+        if shared {
+            let token = self.new_token(id.slot);
+            if let Some(exchange) = self.exchange_mut(id) {
+                exchange.step_token = token;
             }
-            if !block.more {
-                return Step::Done(Cow::Borrowed(payload));
-            }
-            self.download = Some(Download {
-                body: Vec::new(),
-                next: Block {
-                    more: false,
-                    ..block
-                },
-                etag: etag(message).to_vec(),
-            });
-            self.upload = None;
-            // Only the first request observes (RFC 7959 §2.6).
-            self.draft.options.remove(OptionNumber::OBSERVE);
         }
-        let Some(download) = &mut self.download else {
-            return Step::Ignore;
-        };
-        if block.offset() < download.body.len() {
-            return Step::Ignore;
-        }
-        if etag(message) != download.etag && !self.restarted {
-            // The body changed under way: start again, once.
-            self.restarted = true;
-            let next = Block {
-                num: 0,
-                ..download.next
+        if let Err(error) = self.send_step(id) {
+            let reason = match error {
+                RequestError::TooLarge => ExchangeError::TooLarge,
+                RequestError::QueueFull => ExchangeError::Timeout,
+                RequestError::UnknownPeer => ExchangeError::PeerDown,
             };
-            *download = Download {
-                body: Vec::new(),
-                next,
-                etag: etag(message).to_vec(),
-            };
-            return Step::Next;
-        }
-        let full = !block.more || payload.len() == block.size();
-        if block.offset() != download.body.len() || etag(message) != download.etag || !full {
-            return Step::Fail(ExchangeError::Blocks);
-        }
-        if download.body.len() + payload.len() > max_body {
-            return Step::Fail(ExchangeError::TooLarge);
-        }
-        download.body.extend_from_slice(payload);
-        if block.more {
-            let num = (download.body.len() / block.size()) as u32;
-            download.next = Block {
-                num,
-                more: false,
-                szx: block.szx,
-            };
-            Step::Next
-        } else {
-            Step::Done(Cow::Owned(core::mem::take(&mut download.body)))
+            self.fail(id, reason);
         }
     }
-}
-
-fn etag<'d>(message: &Message<'d>) -> &'d [u8] {
-    message
-        .option(OptionNumber::ETAG)
-        .map_or(&[], |option| option.value)
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use lwm2m_codec::coap::{MessageId, Token};
 
-use super::{Endpoint, EndpointEvent, ExchangeId, Out, Timer, exchange::ExchangeError};
+use super::{Endpoint, EndpointEvent, ExchangeId, Timer, exchange::ExchangeError};
 use crate::{Duration, Instant, PeerId};
 
 /// Names a flight; `serial` tells reused slots apart.
@@ -36,7 +36,7 @@ pub(super) struct Flight {
     purpose: Purpose,
     /// Time to wait after the next transmission.
     timeout: Duration,
-    transmissions: u8,
+    transmissions: u16,
     due: Option<Instant>,
 }
 
@@ -52,7 +52,20 @@ pub(super) enum Landing {
 }
 
 impl Endpoint {
-    /// Queues a Confirmable message; `None` if the peer's queue is full.
+    /// True if a new Confirmable message to the peer may fly or wait.
+    pub(super) fn has_room(&mut self, peer: PeerId) -> bool {
+        let nstart = self.config.nstart.max(1);
+        let max_queue = self.config.max_queue;
+        self.peers
+            .get_mut(peer)
+            .is_some_and(|entry| entry.flying.len() < nstart || entry.waiting.len() < max_queue)
+    }
+
+    /// Sends a Confirmable message, now or when it is its turn; `None` if the peer is gone or
+    /// acknowledges no answer.
+    ///
+    /// The caller asks [`has_room`](Endpoint::has_room) before a new request or notification;
+    /// the next block of a request may always wait.
     pub(super) fn launch(
         &mut self,
         peer: PeerId,
@@ -60,10 +73,11 @@ impl Endpoint {
         datagram: Vec<u8>,
         purpose: Purpose,
     ) -> Option<FlightId> {
+        let nstart = self.config.nstart.max(1);
         let entry = self.peers.get_mut(peer)?;
         // A response must not wait for its own side's requests.
-        let goes = matches!(purpose, Purpose::Response) || entry.flying.len() < self.config.nstart;
-        if !goes && entry.waiting.len() >= self.config.max_queue {
+        let goes = matches!(purpose, Purpose::Response) || entry.flying.len() < nstart;
+        if goes && entry.flying.len() >= nstart.saturating_add(self.config.max_queue) {
             self.counters.dropped += 1;
             return None;
         }
@@ -87,7 +101,7 @@ impl Endpoint {
         };
         if goes {
             entry.flying.push(flight);
-            self.out.push_back(Out::Flight(flight));
+            self.push_flight(flight);
         } else {
             entry.waiting.push_back(flight);
         }
@@ -98,6 +112,20 @@ impl Endpoint {
         self.flights
             .get_mut(id.slot as usize)
             .filter(|flight| flight.serial == id.serial)
+    }
+
+    /// True until the flight landed or was removed.
+    pub(super) fn is_live(&self, id: FlightId) -> bool {
+        let flight = self.flights.get(id.slot as usize);
+        flight.is_some_and(|flight| flight.serial == id.serial)
+    }
+
+    /// The request that a flight carries.
+    pub(super) fn exchange_of(&mut self, id: FlightId) -> Option<ExchangeId> {
+        match self.flight(id)?.purpose {
+            Purpose::Request(exchange) => Some(exchange),
+            Purpose::Response | Purpose::Notification(_) => None,
+        }
     }
 
     /// Copies a flight into the driver's buffer and starts its timer.
@@ -113,7 +141,7 @@ impl Endpoint {
         let fits = target
             .map(|target| target.copy_from_slice(&flight.datagram))
             .is_some();
-        flight.transmissions += 1;
+        flight.transmissions = flight.transmissions.saturating_add(1);
         let (peer, again, at) = (flight.peer, flight.transmissions > 1, now + flight.timeout);
         flight.due = Some(at);
         self.timers.set(at, Timer::Retransmit(id));
@@ -124,7 +152,7 @@ impl Endpoint {
 
     /// The timer of a flight ended: sends it again, or gives up.
     pub(super) fn retransmit(&mut self, now: Instant, id: FlightId) {
-        let max = self.config.max_retransmit;
+        let max = u16::from(self.config.max_retransmit);
         let Some(flight) = self.flight(id) else {
             return;
         };
@@ -132,8 +160,8 @@ impl Endpoint {
         if flight.transmissions > max {
             self.land(now, id, Landing::Timeout);
         } else {
-            flight.timeout *= 2;
-            self.out.push_back(Out::Flight(id));
+            flight.timeout = flight.timeout.saturating_mul(2);
+            self.push_flight(id);
         }
     }
 
@@ -180,17 +208,18 @@ impl Endpoint {
         if let Some(due) = flight.due {
             self.timers.clear(due, Timer::Retransmit(id));
         }
+        let nstart = self.config.nstart.max(1);
+        let mut next = None;
         if let Some(peer) = self.peers.get_mut(flight.peer) {
             peer.waiting.retain(|waiting| *waiting != id);
-            let count = peer.flying.len();
             peer.flying.retain(|flying| *flying != id);
-            if peer.flying.len() < count
-                && peer.flying.len() < self.config.nstart
-                && let Some(next) = peer.waiting.pop_front()
-            {
-                peer.flying.push(next);
-                self.out.push_back(Out::Flight(next));
+            if peer.flying.len() < nstart {
+                next = peer.waiting.pop_front();
+                peer.flying.extend(next);
             }
+        }
+        if let Some(next) = next {
+            self.push_flight(next);
         }
         Some(flight)
     }

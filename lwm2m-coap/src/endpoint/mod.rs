@@ -3,8 +3,11 @@
 mod block;
 mod exchange;
 mod flight;
+mod options;
 mod peer;
 mod receive;
+mod respond;
+mod steps;
 mod timer;
 
 use alloc::{
@@ -15,18 +18,18 @@ use alloc::{
     vec::Vec,
 };
 
-use lwm2m_codec::coap::{Block, Code, Message, MessageId, MessageType, OptionNumber, Token};
+use lwm2m_codec::coap::{Block, Code, Message, Token};
 use slab::Slab;
 
 use self::{
     block::{Transfer, TransferKey},
     exchange::Exchange,
-    flight::{Flight, FlightId, Purpose},
+    flight::{Flight, FlightId},
     peer::Peers,
     timer::{Timer, Timers},
 };
 use crate::{
-    Config, Counters, Draft, Instant, PeerId, Rng, Transmit, config::MAX_DATAGRAM, draft::Header,
+    Config, Counters, Instant, PeerId, Rng, Transmit, config::MAX_DATAGRAM, dedup::Received,
 };
 
 pub use exchange::{ExchangeError, ExchangeId, RequestError, RequestOptions};
@@ -106,9 +109,11 @@ pub enum EndpointEvent {
 #[must_use]
 pub struct Responder {
     peer: PeerId,
-    id: MessageId,
+    received: Received,
     token: Token,
     confirmable: bool,
+    /// When the empty ACK is due.
+    acknowledge: Option<Instant>,
     code: Code,
     block1: Option<Block>,
     block2: Option<Block>,
@@ -149,9 +154,11 @@ pub struct Endpoint {
     exchanges: Slab<Exchange>,
     chosen_tokens: BTreeMap<(PeerId, Token), ExchangeId>,
     transfers: BTreeMap<TransferKey, Transfer>,
-    long_answers: VecDeque<(PeerId, MessageId, Box<[u8]>)>,
+    long_answers: VecDeque<(PeerId, Received, Box<[u8]>)>,
     timers: Timers,
     out: VecDeque<Out>,
+    /// How many of `out` are raw.
+    raw_out: usize,
     events: VecDeque<EndpointEvent>,
     counters: Counters,
     scratch: Box<[u8]>,
@@ -173,6 +180,7 @@ impl Endpoint {
             long_answers: VecDeque::new(),
             timers: Timers::default(),
             out: VecDeque::new(),
+            raw_out: 0,
             events: VecDeque::new(),
             counters: Counters::default(),
             scratch: vec![0; MAX_DATAGRAM].into_boxed_slice(),
@@ -230,59 +238,6 @@ impl Endpoint {
         self.long_answers.retain(|(to, _, _)| *to != peer);
     }
 
-    /// Sends a notification under the token of an observation (RFC 7641 §4.2); false if the
-    /// peer is gone or its queue is full. A Confirmable one is followed by an event.
-    pub fn notify(
-        &mut self,
-        now: Instant,
-        peer: PeerId,
-        token: Token,
-        draft: &Draft,
-        confirmable: bool,
-    ) -> bool {
-        self.clock(now);
-        let Some(entry) = self.peers.get_mut(peer) else {
-            return false;
-        };
-        let id = entry.message_id();
-        let message_type = match confirmable {
-            true => MessageType::Confirmable,
-            false => MessageType::NonConfirmable,
-        };
-        let header = Header {
-            message_type,
-            id,
-            token,
-        };
-        let total = draft.payload.len();
-        let block = Block::new(0, true, self.config.block_size);
-        let blocks = [
-            (OptionNumber::BLOCK2, block.to_uint()),
-            (OptionNumber::SIZE2, total as u32),
-        ];
-        let extra = if total > block.size() {
-            &blocks[..]
-        } else {
-            &[]
-        };
-        let payload = draft
-            .payload
-            .get(..total.min(block.size()))
-            .unwrap_or_default();
-        let Ok(len) = draft.write(&mut self.scratch, header, extra, payload) else {
-            self.counters.dropped += 1;
-            return false;
-        };
-        let datagram = self.scratch.get(..len).unwrap_or_default().to_vec();
-        if confirmable {
-            return self
-                .launch(peer, id, datagram, Purpose::Notification(token))
-                .is_some();
-        }
-        entry.remember_non(id, token);
-        self.push_out(Out::Raw(peer, datagram))
-    }
-
     /// Deals with all timers that ended.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.clock(now);
@@ -301,6 +256,7 @@ impl Endpoint {
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
         self.clock(now);
         while let Some(out) = self.out.pop_front() {
+            self.raw_out -= usize::from(matches!(out, Out::Raw(..)));
             let sent = match out {
                 Out::Flight(flight) => self.transmit_flight(self.now, flight, buf),
                 // What waits for a peer that went down meanwhile is dropped.
@@ -332,17 +288,49 @@ impl Endpoint {
         self.timers.next()
     }
 
+    /// True if nothing is left to do for any peer: no request without response, no message
+    /// without acknowledgement, no body under way, no timer, nothing to send, no event.
+    ///
+    /// Answers kept for duplicates don't count. Looks at every peer: for tests and shutdown.
+    pub fn is_idle(&self) -> bool {
+        self.flights.is_empty()
+            && self.exchanges.is_empty()
+            && self.chosen_tokens.is_empty()
+            && self.transfers.is_empty()
+            && self.timers.is_empty()
+            && self.out.is_empty()
+            && self.events.is_empty()
+            && self.peers.is_idle()
+    }
+
     /// Time never goes back.
     fn clock(&mut self, now: Instant) {
         self.now = self.now.max(now);
     }
 
-    fn push_out(&mut self, out: Out) -> bool {
-        if self.out.len() >= self.config.max_out {
+    /// Hands a message over that is not repeated; false if too many wait.
+    fn push_out(&mut self, peer: PeerId, datagram: Vec<u8>) -> bool {
+        if self.raw_out >= self.config.max_out {
             self.counters.dropped += 1;
             return false;
         }
-        self.out.push_back(out);
+        self.raw_out += 1;
+        self.out.push_back(Out::Raw(peer, datagram));
         true
+    }
+
+    /// Hands a flight over.
+    fn push_flight(&mut self, flight: FlightId) {
+        // Flights that ended before the driver took them must not pile up.
+        let bound = self.raw_out + 2 * self.flights.len() + 16;
+        if self.out.len() >= bound {
+            let mut out = core::mem::take(&mut self.out);
+            out.retain(|out| match out {
+                Out::Flight(flight) => self.is_live(*flight),
+                Out::Raw(..) => true,
+            });
+            self.out = out;
+        }
+        self.out.push_back(Out::Flight(flight));
     }
 }

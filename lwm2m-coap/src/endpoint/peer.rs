@@ -92,6 +92,13 @@ impl Peers {
         self.slots.get_mut(index as usize)?.take()
     }
 
+    /// True if no peer has a message or request under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.slots.iter().flatten().all(|peer| {
+            peer.flying.is_empty() && peer.waiting.is_empty() && peer.exchanges.is_empty()
+        })
+    }
+
     pub(super) fn in_slot(&self, index: u32) -> Option<PeerId> {
         self.slots.get(index as usize)?.as_ref().map(|peer| peer.id)
     }

@@ -2,10 +2,8 @@
 
 use alloc::collections::BTreeSet;
 
-use lwm2m_codec::coap::MessageId;
-
 use super::{ExchangeId, block::TransferKey, flight::FlightId};
-use crate::{Instant, PeerId};
+use crate::{Instant, PeerId, dedup::Received};
 
 /// A timer of the endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,7 +11,7 @@ pub(super) enum Timer {
     /// A Confirmable message has no ACK: send it again or give up (RFC 7252 §4.2).
     Retransmit(FlightId),
     /// A request is without answer: send an empty ACK before the peer repeats it.
-    Acknowledge(PeerId, MessageId),
+    Acknowledge(PeerId, Received),
     /// The response of an acknowledged request doesn't come.
     Response(ExchangeId),
     /// A body that is being received doesn't go on, or nobody asks for the rest of an answer.
@@ -35,6 +33,10 @@ impl Timers {
 
     pub(super) fn next(&self) -> Option<Instant> {
         self.0.first().map(|(at, _)| *at)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Takes the next timer that ended.

@@ -9,6 +9,7 @@ use super::{
     handshakes::{Handshake, Side},
 };
 use crate::{
+    clock::Clock,
     limits::Limits,
     net::Net,
     psk::Psk,
@@ -88,7 +89,7 @@ impl Net {
         let session = connector.connect(now, &identity, key);
         let side = Side::Client { connect, identity };
         // The socket needs the handshake's key, and the handshake the socket's.
-        let expires = now + self.limits.handshake;
+        let expires = Clock::after(now, self.limits.handshake);
         let at = (SocketId::MAX, remote);
         let handshake = self
             .handshakes

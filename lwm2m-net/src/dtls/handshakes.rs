@@ -108,6 +108,11 @@ impl Handshake {
         }
     }
 
+    /// True if this is a server's handshake that began with that ClientHello.
+    pub(super) fn began_with(&self, hello: &Random) -> bool {
+        matches!(&self.side, Side::Server { random, .. } if random == hello)
+    }
+
     /// Takes note of a datagram that the session sends. A ServerHello means that the cookie came
     /// back, which proves the client's address (RFC 6347 §4.2.1).
     pub(super) fn note_sent(&mut self, datagram: &[u8]) {

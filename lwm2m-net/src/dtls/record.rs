@@ -228,4 +228,23 @@ mod tests {
             assert_eq!(sequences(&two[..end]).len(), end / 15, "{end}");
         }
     }
+
+    #[test]
+    fn damaged_datagrams_are_read_without_panic_and_never_beyond_their_end() {
+        let whole = datagram(CLIENT_KEY_EXCHANGE, 5, 0, b"\0\x03dev");
+        for at in 0..whole.len() {
+            for value in 0..=255 {
+                let mut damaged = whole.clone();
+                damaged[at] = value;
+                for end in [at + 1, damaged.len()] {
+                    let cut = damaged[..end].to_vec();
+                    assert!(records(&cut).all(|r| r.fragments().all(|f| f.body.len() < end)));
+                    client_hello(&cut);
+                    if let Found::Identity(identity) = psk_identity(&[cut, whole.clone()]) {
+                        assert!(identity.len() <= MAX_IDENTITY);
+                    }
+                }
+            }
+        }
+    }
 }

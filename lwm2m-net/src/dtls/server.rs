@@ -18,6 +18,7 @@ use super::{
     session::{SessionError, alert},
 };
 use crate::{
+    clock::Clock,
     net::{Done, Net},
     peers::{Peer, Route, SECURE},
     psk::{LookupFailed, Psk},
@@ -81,36 +82,54 @@ impl Net {
             self.counters.unusable.add();
             return;
         }
-        if let Some(key) = self.handshakes.at(socket, from) {
-            let same = self.handshakes.get(key).is_some_and(
-                |h| matches!(&h.side, Side::Server { random: old, .. } if *old == random),
-            );
-            if same {
-                return self.handshake_datagram(now, key, datagram);
+        let key = match self.handshakes.at(socket, from) {
+            Some(key)
+                if self
+                    .handshakes
+                    .get(key)
+                    .is_some_and(|h| h.began_with(&random)) =>
+            {
+                key
             }
-            self.counters.half_open_restarted.add();
-            self.handshakes.remove(key);
-        }
-        while let Some(key) = self.handshakes.to_evict(
-            from,
-            self.limits.half_open.max(1),
-            self.limits.half_open_per_source.max(1),
-        ) {
+            other => {
+                if let Some(old) = other {
+                    self.counters.half_open_restarted.add();
+                    self.handshakes.remove(old);
+                }
+                let side = Side::Server {
+                    store,
+                    random,
+                    stage: Stage::Unnamed,
+                };
+                let Some(key) = self.accept(now, socket, from, side) else {
+                    return;
+                };
+                key
+            }
+        };
+        self.handshake_datagram(now, key, datagram);
+    }
+
+    /// Begins a server's handshake, for which others may have to go.
+    fn accept(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        from: SocketAddr,
+        side: Side,
+    ) -> Option<Key> {
+        let (all, per_source) = (self.limits.half_open, self.limits.half_open_per_source);
+        while let Some(key) = self.handshakes.to_evict(from, all, per_source) {
             self.counters.half_open_evicted.add();
             self.handshakes.remove(key);
         }
-        let Some(acceptor) = &self.acceptor else {
-            return;
-        };
-        let side = Side::Server {
-            store,
-            random,
-            stage: Stage::Unnamed,
-        };
-        let expires = now + self.limits.handshake + self.limits.key_lookup;
-        let handshake = Handshake::new(acceptor.accept(now), (socket, from), side, expires);
-        let key = self.handshakes.insert(handshake);
-        self.handshake_datagram(now, key, datagram);
+        let session = self.acceptor.as_ref()?.accept(now);
+        let longest = self.limits.handshake.saturating_add(self.limits.key_lookup);
+        let expires = Clock::after(now, longest);
+        Some(
+            self.handshakes
+                .insert(Handshake::new(session, (socket, from), side, expires)),
+        )
     }
 
     /// Parks a datagram of a server's handshake if it must wait for a key; false if it need not.
@@ -123,7 +142,7 @@ impl Net {
         };
         let store = *store;
         if matches!(stage, Stage::Unnamed) && record::has_key_exchange(datagram) {
-            let until = now + self.limits.key_lookup;
+            let until = Clock::after(now, self.limits.key_lookup);
             *stage = Stage::Parked {
                 datagrams: Vec::new(),
                 until,
@@ -144,7 +163,7 @@ impl Net {
         else {
             return false;
         };
-        if datagrams.len() >= self.limits.parked_datagrams.max(1) {
+        if datagrams.len() >= self.limits.parked_datagrams {
             self.counters.parked_dropped.add();
             return true;
         }

@@ -1,6 +1,8 @@
 //! An engine that echoes, and what drives two of them.
 #![allow(dead_code, unreachable_pub)] // Each test file uses its part.
 
+pub mod dtls;
+
 use std::{collections::VecDeque, fmt::Debug, net::SocketAddr, time::Duration};
 
 use lwm2m_coap::{
