@@ -11,6 +11,8 @@ mod account;
 mod buffer;
 mod consistency;
 pub mod device;
+#[cfg(feature = "toml")]
+pub mod file;
 pub mod server;
 pub mod uri;
 mod view;

@@ -1,5 +1,6 @@
 //! The bootstrap server: answers Bootstrap-Requests and provisions the devices behind them.
 
+mod check;
 mod event;
 mod plan;
 mod provision;
@@ -20,6 +21,7 @@ use lwm2m_codec::{
     coap::{Code, Message},
 };
 
+pub use check::ProvisionError;
 pub use event::{
     Event, FailedReason, MAX_ANSWER, MAX_DIAGNOSTIC, Operation, RefusedReason, StepInfo,
 };
