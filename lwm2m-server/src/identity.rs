@@ -57,6 +57,13 @@ impl Owner {
             IdentityOwned::Psk(identity) => Self::Psk(identity.clone()),
         }
     }
+
+    pub(crate) fn identity(&self) -> IdentityOwned {
+        match self {
+            Self::Address(_) => IdentityOwned::NoSec,
+            Self::Psk(identity) => IdentityOwned::Psk(identity.clone()),
+        }
+    }
 }
 
 /// The table of endpoints and their identities, which the application fills.

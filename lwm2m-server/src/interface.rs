@@ -39,7 +39,7 @@ impl Server {
         endpoint.clone_from(&parameters.endpoint);
         let version = parameters.supported_version()?;
         let entry = self.registry.peer(peer).ok_or(RefuseReason::Late)?;
-        let (identity, address) = (entry.identity.clone(), entry.address);
+        let (identity, address) = (entry.owner.identity(), entry.address);
         // TS-Core §6.2.1: the name may be missing if the security layer proves it.
         let name = match &parameters.endpoint {
             Some(name) => name.clone(),
@@ -259,10 +259,7 @@ impl Server {
     }
 
     fn close_if_unused(&mut self, peer: Option<PeerId>) {
-        let unused = |peer: &PeerId| {
-            let entry = self.registry.peer(*peer);
-            entry.is_some_and(|entry| entry.registrations.is_empty())
-        };
+        let unused = |peer: &PeerId| self.registry.is_unused(*peer);
         if let Some(peer) = peer.filter(unused) {
             self.close(peer);
         }
