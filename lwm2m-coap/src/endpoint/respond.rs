@@ -159,10 +159,10 @@ impl Endpoint {
 
     fn remember(&mut self, responder: &Responder, seen: Seen) {
         let now = self.now;
-        if let Some(entry) = self.peers.get_mut(responder.peer)
-            && let Some(slot) = entry.dedup.find(now, responder.received)
-        {
-            *slot = seen;
+        if let Some(entry) = self.peers.get_mut(responder.peer) {
+            if let Some(slot) = entry.dedup.find(now, responder.received) {
+                *slot = seen;
+            }
         }
     }
 
@@ -203,8 +203,10 @@ impl Endpoint {
             return self.launch(peer, id, datagram, purpose).is_some();
         }
         let sent = self.push_out(peer, datagram);
-        if sent && let Some(entry) = self.peers.get_mut(peer) {
-            entry.remember_non(id, token);
+        if sent {
+            if let Some(entry) = self.peers.get_mut(peer) {
+                entry.remember_non(id, token);
+            }
         }
         sent
     }
