@@ -1,1 +1,36 @@
-//! build
+//! Generates Rust structs from OMA LwM2M object definitions, for use in `build.rs`.
+//!
+//! ```no_run
+//! // build.rs
+//! fn main() -> Result<(), lwm2m_build::CompileError> {
+//!     // Writes $OUT_DIR/lamp.rs with `pub struct Lamp` for an object named "Lamp".
+//!     lwm2m_build::compile(&["objects/lamp.xml"])
+//! }
+//! ```
+//!
+//! ```text
+//! // src/main.rs
+//! mod lamp {
+//!     include!(concat!(env!("OUT_DIR"), "/lamp.rs"));
+//! }
+//! ```
+//!
+//! The generated code needs the crate `lwm2m-model` of the same version.
+//!
+//! # What is generated
+//! - A struct with a public field for each resource: `T` for a mandatory one, `Option<T>` for an
+//!   optional one, `BTreeMap<u16, T>` by Resource Instance ID for a multiple-instance one.
+//!   Executable resources have no field. Key material is a `SecretBytes`.
+//! - Its `ObjectInstance` implementation, which holds the whole definition.
+//! - A module `ids` with a constant for each Resource ID.
+#![forbid(unsafe_code)]
+#![deny(missing_docs, missing_debug_implementations)]
+
+mod docs;
+mod files;
+mod names;
+mod tokens;
+
+pub use files::{CompileError, compile, compile_to};
+pub use names::{FieldName, field_names, module_name, struct_name};
+pub use tokens::{GenerateError, generate};

@@ -2,12 +2,12 @@
 
 use alloc::string::ToString;
 
+use lwm2m_coap::Draft;
 use lwm2m_codec::{
     Path,
     attributes::{AttributeChange, Attributes},
     coap::Code,
 };
-use lwm2m_coap::Draft;
 use lwm2m_model::Failure;
 
 use crate::{
@@ -35,9 +35,15 @@ impl Client {
         let mut attributes = attached.get(&path).copied().unwrap_or_default();
         apply(&mut attributes, request)?;
         // The conditions must be consistent with what the node inherits (TS-Core §7.3.2).
-        let above = path.parent().map(|parent| effective(attached, parent)).unwrap_or_default();
+        let above = path
+            .parent()
+            .map(|parent| effective(attached, parent))
+            .unwrap_or_default();
         if !attributes.or(above).is_consistent() {
-            return Err(Failure::bad_request(path, "the attributes contradict each other"));
+            return Err(Failure::bad_request(
+                path,
+                "the attributes contradict each other",
+            ));
         }
         if attributes.is_empty() {
             attached.remove(&path);
@@ -63,7 +69,8 @@ pub(crate) fn apply(attributes: &mut Attributes, request: &Request<'_>) -> Resul
             return Err(Failure::bad_request(path, reason));
         }
         if change.name().since() > request.version {
-            let reason = alloc::format!("{} is unknown in LwM2M {}", change.name(), request.version);
+            let reason =
+                alloc::format!("{} is unknown in LwM2M {}", change.name(), request.version);
             return Err(Failure::bad_request(path, reason));
         }
         attributes.apply(change);
@@ -84,9 +91,10 @@ pub(crate) fn of_request(request: &Request<'_>) -> Result<Option<Attributes>, Fa
     apply(&mut attributes, request)?;
     match attributes.is_consistent() {
         true => Ok(Some(attributes)),
-        false => {
-            Err(Failure::bad_request(request.path, "the attributes contradict each other"))
-        }
+        false => Err(Failure::bad_request(
+            request.path,
+            "the attributes contradict each other",
+        )),
     }
 }
 

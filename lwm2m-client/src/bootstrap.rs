@@ -14,13 +14,13 @@ use lwm2m_bootstrap::{
     accounts,
     device::{Progress, Provisioning},
 };
-use lwm2m_codec::{
-    Path, Value, Version,
-    coap::{Code, Message},
-};
 use lwm2m_coap::{
     ConnectError, ConnectId, Draft, Duration, ExchangeError, ExchangeId, Instant, PeerId,
     RequestOptions, Responder,
+};
+use lwm2m_codec::{
+    Path, Value, Version,
+    coap::{Code, Message},
 };
 
 use crate::{Client, Event, Failed, client::to_failed, values::server};
@@ -47,10 +47,23 @@ enum State {
     #[default]
     Off,
     /// Waits for hold-off or retry.
-    Waiting { at: Instant },
-    Connecting { connect: ConnectId, account: u16 },
-    Requesting { peer: PeerId, exchange: ExchangeId, account: u16 },
-    Provisioning { peer: PeerId, deadline: Instant, session: Provisioning },
+    Waiting {
+        at: Instant,
+    },
+    Connecting {
+        connect: ConnectId,
+        account: u16,
+    },
+    Requesting {
+        peer: PeerId,
+        exchange: ExchangeId,
+        account: u16,
+    },
+    Provisioning {
+        peer: PeerId,
+        deadline: Instant,
+        session: Provisioning,
+    },
 }
 
 impl Boot {
@@ -60,7 +73,15 @@ impl Boot {
             State::Provisioning { deadline, .. } => Some(*deadline),
             _ => None,
         };
-        own.into_iter().chain(self.lingering.map(|(_, at)| at)).min()
+        own.into_iter()
+            .chain(self.lingering.map(|(_, at)| at))
+            .min()
+    }
+
+    /// True while the bootstrap server changes the accounts: registrations stand still, because
+    /// what the tree holds may be undone yet.
+    pub(crate) const fn is_provisioning(&self) -> bool {
+        matches!(self.state, State::Provisioning { .. })
     }
 
     /// The bootstrap server, if it may send requests.
@@ -82,8 +103,12 @@ impl Client {
         if !matches!(self.boot.state, State::Off) {
             return;
         }
-        let Some(account) = accounts(&self.tree).bootstrap else { return };
-        self.boot.state = State::Waiting { at: self.now + account.hold_off };
+        let Some(account) = accounts(&self.tree).bootstrap else {
+            return;
+        };
+        self.boot.state = State::Waiting {
+            at: self.now + account.hold_off,
+        };
     }
 
     pub(crate) fn drive_boot(&mut self) {
@@ -109,7 +134,10 @@ impl Client {
         };
         match self.connect(account.uri, account.security) {
             Ok(connect) => {
-                self.boot.state = State::Connecting { connect, account: account.instance };
+                self.boot.state = State::Connecting {
+                    connect,
+                    account: account.instance,
+                };
             }
             Err(error) => self.boot_failed(error.into()),
         }
@@ -117,7 +145,13 @@ impl Client {
 
     /// Sends the Bootstrap-Request when the connection is there; false if it is not ours.
     pub(crate) fn boot_connected(&mut self, connect: Option<ConnectId>, peer: PeerId) -> bool {
-        let State::Connecting { connect: wanted, account } = self.boot.state else { return false };
+        let State::Connecting {
+            connect: wanted,
+            account,
+        } = self.boot.state
+        else {
+            return false;
+        };
         if connect != Some(wanted) {
             return false;
         }
@@ -125,8 +159,17 @@ impl Client {
             .path_segment("bs")
             .query(&format!("ep={}", self.config.endpoint))
             .query(&format!("pct={}", self.config.preferred_format.0));
-        match self.endpoint.request(self.now, peer, draft, RequestOptions::default()) {
-            Ok(exchange) => self.boot.state = State::Requesting { peer, exchange, account },
+        match self
+            .endpoint
+            .request(self.now, peer, draft, RequestOptions::default())
+        {
+            Ok(exchange) => {
+                self.boot.state = State::Requesting {
+                    peer,
+                    exchange,
+                    account,
+                }
+            }
             Err(error) => {
                 self.close_peer(peer);
                 self.boot_failed(error.into());
@@ -143,7 +186,14 @@ impl Client {
 
     /// Takes the answer to the Bootstrap-Request; false if it is not to that.
     pub(crate) fn boot_response(&mut self, id: ExchangeId, message: &Message<'_>) -> bool {
-        let State::Requesting { peer, exchange, account } = self.boot.state else { return false };
+        let State::Requesting {
+            peer,
+            exchange,
+            account,
+        } = self.boot.state
+        else {
+            return false;
+        };
         if exchange != id {
             return false;
         }
@@ -158,9 +208,19 @@ impl Client {
     fn provision(&mut self, peer: PeerId, account: u16) {
         let deadline = self.now + self.config.bootstrap_timeout;
         let session = Provisioning::new(account)
-            .with_version(self.config.versions.first().copied().unwrap_or(Version::V1_1))
+            .with_version(
+                self.config
+                    .versions
+                    .first()
+                    .copied()
+                    .unwrap_or(Version::V1_1),
+            )
             .with_format(self.config.preferred_format);
-        self.boot.state = State::Provisioning { peer, deadline, session };
+        self.boot.state = State::Provisioning {
+            peer,
+            deadline,
+            session,
+        };
         self.push_event(Event::BootstrapStarted);
     }
 
@@ -173,7 +233,11 @@ impl Client {
     }
 
     pub(crate) fn boot_peer_down(&mut self, peer: PeerId) {
-        if self.boot.lingering.is_some_and(|(lingering, _)| lingering == peer) {
+        if self
+            .boot
+            .lingering
+            .is_some_and(|(lingering, _)| lingering == peer)
+        {
             self.boot.lingering = None;
         }
         if self.boot.peer() == Some(peer) {
@@ -189,13 +253,23 @@ impl Client {
         body: &[u8],
     ) {
         // The first write may overtake the answer to the Bootstrap-Request.
-        if let State::Requesting { peer, exchange, account } = self.boot.state {
+        if let State::Requesting {
+            peer,
+            exchange,
+            account,
+        } = self.boot.state
+        {
             self.endpoint.cancel(self.now, exchange);
             self.provision(peer, account);
         }
         let deadline = self.now + self.config.bootstrap_timeout;
         let max_body = self.config.coap.max_body;
-        let State::Provisioning { session, deadline: until, .. } = &mut self.boot.state else {
+        let State::Provisioning {
+            session,
+            deadline: until,
+            ..
+        } = &mut self.boot.state
+        else {
             return self.endpoint.ignore(self.now, responder);
         };
         *until = deadline;
@@ -225,12 +299,18 @@ impl Client {
 
     /// Writes the time of the bootstrap into /1/x/12 (TS-Core §E.2), if the wall time is known.
     fn stamp_servers(&mut self) {
-        let Some(time) = self.unix_time().and_then(|seconds| i64::try_from(seconds).ok()) else {
+        let Some(time) = self
+            .unix_time()
+            .and_then(|seconds| i64::try_from(seconds).ok())
+        else {
             return;
         };
         for account in accounts(&self.tree).servers {
-            let path =
-                Path::resource(server::OBJECT, account.server_instance, server::LAST_BOOTSTRAPPED);
+            let path = Path::resource(
+                server::OBJECT,
+                account.server_instance,
+                server::LAST_BOOTSTRAPPED,
+            );
             // A Server object without the resource is fine.
             let _ = self.tree.write(path, Value::Time(time));
         }
@@ -250,13 +330,17 @@ impl Client {
         let factor = 1u32 << self.boot.attempt.min(16);
         let retry_in = (FIRST_RETRY * factor).min(LAST_RETRY);
         self.boot.attempt += 1;
-        self.boot.state = State::Waiting { at: self.now + retry_in };
+        self.boot.state = State::Waiting {
+            at: self.now + retry_in,
+        };
         tracing::warn!(%reason, ?retry_in, "bootstrap failed");
         self.push_event(Event::BootstrapFailed { reason, retry_in });
         // The accounts from before are back: their registrations go on.
         for link in &mut self.links {
             if matches!(link.state, crate::link::State::Idle { at: None }) {
-                link.state = crate::link::State::Idle { at: Some(self.now + retry_in) };
+                link.state = crate::link::State::Idle {
+                    at: Some(self.now + retry_in),
+                };
             }
         }
     }

@@ -3,11 +3,11 @@
 use alloc::{collections::VecDeque, string::String, vec::Vec};
 
 use lwm2m_bootstrap::{AccountSecurity, ServerAccount, accounts};
-use lwm2m_codec::{Path, coap::Code};
 use lwm2m_coap::{
-    Action, ConnectError, ConnectId, Counters, Credentials, Endpoint, EndpointEvent, Engine, Incoming, Input,
-    Instant, PeerId, Transmit,
+    Action, ConnectError, ConnectId, Counters, Credentials, Endpoint, EndpointEvent, Engine,
+    Incoming, Input, Instant, PeerId, Transmit,
 };
+use lwm2m_codec::{Path, coap::Code};
 use lwm2m_model::{Failure, ObjectInstance, Ticket, Tree};
 
 use crate::{
@@ -49,7 +49,11 @@ pub struct Client {
 /// What the driver has to do.
 #[derive(Debug)]
 enum Request {
-    Connect { id: ConnectId, uri: String, security: AccountSecurity },
+    Connect {
+        id: ConnectId,
+        uri: String,
+        security: AccountSecurity,
+    },
     Close(PeerId),
 }
 
@@ -86,6 +90,11 @@ impl Client {
         self.running = true;
         self.tree.take_changes();
         self.load_accounts();
+        for link in &mut self.links {
+            if matches!(link.state, State::Idle { at: None }) {
+                link.state = State::Idle { at: Some(self.now) };
+            }
+        }
         if self.links.is_empty() {
             self.request_bootstrap();
         }
@@ -110,7 +119,10 @@ impl Client {
     /// True if no registration is left, nor one that is being ended.
     pub fn is_stopped(&self) -> bool {
         !self.running
-            && self.links.iter().all(|link| matches!(link.state, State::Idle { at: None }))
+            && self
+                .links
+                .iter()
+                .all(|link| matches!(link.state, State::Idle { at: None }))
     }
 
     /// Tells the wall time, for timestamps.
@@ -176,7 +188,10 @@ impl Client {
 
     /// Short Server IDs of the servers that have a registration now.
     pub fn registered_servers(&self) -> impl Iterator<Item = u16> + '_ {
-        self.links.iter().filter(|link| link.registered().is_some()).map(|link| link.ssid)
+        self.links
+            .iter()
+            .filter(|link| link.registered().is_some())
+            .map(|link| link.ssid)
     }
 
     /// What the CoAP layer counted.
@@ -252,11 +267,13 @@ impl Client {
             .filter_map(|link| link.peer)
             .collect();
         gone.into_iter().for_each(|peer| self.close_peer(peer));
-        self.links.retain(|link| accounts.iter().any(|account| account.ssid == link.ssid));
+        self.links
+            .retain(|link| accounts.iter().any(|account| account.ssid == link.ssid));
         for account in accounts {
             if !self.links.iter().any(|link| link.ssid == account.ssid) {
                 let at = self.now + account.registration.initial_delay;
-                self.links.push(Link::new(account.ssid, account.server_instance, at));
+                self.links
+                    .push(Link::new(account.ssid, account.server_instance, at));
             }
         }
     }
@@ -272,7 +289,8 @@ impl Client {
         }
         let id = ConnectId(self.next_connect);
         self.next_connect = self.next_connect.wrapping_add(1);
-        self.actions.push_back(Request::Connect { id, uri, security });
+        self.actions
+            .push_back(Request::Connect { id, uri, security });
         Ok(id)
     }
 
@@ -293,12 +311,16 @@ impl Client {
     /// The account of a link as the tree holds it now.
     pub(crate) fn account(&self, index: usize) -> Option<ServerAccount> {
         let ssid = self.links[index].ssid;
-        accounts(&self.tree).servers.into_iter().find(|account| account.ssid == ssid)
+        accounts(&self.tree)
+            .servers
+            .into_iter()
+            .find(|account| account.ssid == ssid)
     }
 
     pub(crate) fn close_link(&mut self, index: usize) {
         if let Some(peer) = self.links[index].peer.take() {
             self.close_peer(peer);
+            self.hold_observations(index);
         }
         self.links[index].connect = None;
     }
@@ -319,7 +341,10 @@ impl Client {
 
     fn on_peer_up(&mut self, peer: PeerId, connect: Option<ConnectId>) {
         self.endpoint.peer_up(self.now, peer);
-        let index = self.links.iter().position(|l| l.connect.is_some() && l.connect == connect);
+        let index = self
+            .links
+            .iter()
+            .position(|l| l.connect.is_some() && l.connect == connect);
         if let Some(index) = index {
             self.link_connected(index, peer);
         } else if !self.boot_connected(connect, peer) {
@@ -329,7 +354,11 @@ impl Client {
     }
 
     fn on_connect_failed(&mut self, connect: ConnectId, reason: ConnectError) {
-        match self.links.iter().position(|link| link.connect == Some(connect)) {
+        match self
+            .links
+            .iter()
+            .position(|link| link.connect == Some(connect))
+        {
             Some(index) => {
                 self.links[index].connect = None;
                 if let ConnectError::Alert(alert) = reason {
@@ -345,23 +374,35 @@ impl Client {
     fn note_alert(&mut self, index: usize, alert: u8) {
         let path = self.links[index].resource(server::ALERT_CODE);
         // A Server object without the resource is fine.
-        let _ = self.tree.write(path, lwm2m_codec::Value::Unsigned(u64::from(alert)));
+        let _ = self
+            .tree
+            .write(path, lwm2m_codec::Value::Unsigned(u64::from(alert)));
     }
 
     fn on_peer_down(&mut self, peer: PeerId) {
         self.endpoint.peer_down(self.now, peer);
         if let Some(index) = self.link_of_peer(peer) {
             self.links[index].peer = None;
+            self.hold_observations(index);
         }
         self.boot_peer_down(peer);
     }
 
     fn on_message(&mut self, peer: PeerId, data: &[u8]) {
         match self.endpoint.receive(self.now, peer, data) {
-            Some(Incoming::Request { responder, message, body }) => {
+            Some(Incoming::Request {
+                responder,
+                message,
+                body,
+            }) => {
                 self.on_request(responder, &message, &body);
             }
-            Some(Incoming::Response { exchange, message, body, .. }) => {
+            Some(Incoming::Response {
+                exchange,
+                message,
+                body,
+                ..
+            }) => {
                 let _ = self.registration_response(exchange, &message)
                     || self.boot_response(exchange, &message)
                     || self.send_answered(exchange, message.code(), &body);
@@ -412,11 +453,13 @@ impl Engine for Client {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let links = self.links.iter().filter_map(|link| {
-            let asleep = self.sleep_time(link);
-            link.due().into_iter().chain(asleep).min()
+        let provisioning = self.boot.is_provisioning();
+        let links = self.links.iter().flat_map(|link| {
+            let due = link.due().filter(|_| !provisioning);
+            due.into_iter().chain(self.sleep_time(link))
         });
         let observations = self.observations.iter().filter_map(Observation::due);
+        let observations = observations.filter(|_| !provisioning);
         let deferred = self.deferred.iter().map(|deferred| deferred.deadline);
         self.endpoint
             .poll_timeout()
@@ -444,7 +487,10 @@ impl Client {
 
     fn drive_queue_mode(&mut self) {
         for index in 0..self.links.len() {
-            if self.sleep_time(&self.links[index]).is_some_and(|at| at <= self.now) {
+            if self
+                .sleep_time(&self.links[index])
+                .is_some_and(|at| at <= self.now)
+            {
                 self.links[index].asleep = true;
                 let server = self.links[index].ssid;
                 self.push_event(Event::Asleep { server });
@@ -454,7 +500,9 @@ impl Client {
 
     /// True while the device listens to a server: always, but for queue mode.
     pub fn is_awake(&self, server: u16) -> bool {
-        self.links.iter().any(|link| link.ssid == server && !link.asleep)
+        self.links
+            .iter()
+            .any(|link| link.ssid == server && !link.asleep)
     }
 
     pub(crate) fn is_protected(path: Path) -> bool {

@@ -2,8 +2,8 @@
 
 use alloc::{string::String, vec, vec::Vec};
 
-use lwm2m_codec::{ContentFormat, Version};
 use lwm2m_coap::Duration;
+use lwm2m_codec::{ContentFormat, Version};
 
 /// Configuration of a [`Client`](crate::Client).
 #[derive(Debug, Clone)]

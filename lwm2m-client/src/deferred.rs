@@ -1,7 +1,7 @@
 //! Answers that the application gives later (RFC 7252 §5.2.2).
 
-use lwm2m_codec::coap::Code;
 use lwm2m_coap::{Draft, Instant, Responder};
+use lwm2m_codec::coap::Code;
 use lwm2m_model::{Failure, Ticket};
 
 use crate::{Client, requests::failure_draft};
@@ -23,17 +23,25 @@ impl Client {
     /// Acknowledges a request and waits for the application.
     pub(crate) fn defer(&mut self, responder: Responder, ticket: Ticket) {
         if self.deferred.len() >= self.config.max_deferred {
-            let draft = Draft::new(Code::SERVICE_UNAVAILABLE).diagnostic("too many deferred answers");
+            let draft =
+                Draft::new(Code::SERVICE_UNAVAILABLE).diagnostic("too many deferred answers");
             self.endpoint.respond(self.now, responder, draft);
             return;
         }
         self.endpoint.defer(self.now, &responder);
         let deadline = self.now + self.config.defer_timeout;
-        self.deferred.push(Deferred { ticket, deadline, responder: Some(responder) });
+        self.deferred.push(Deferred {
+            ticket,
+            deadline,
+            responder: Some(responder),
+        });
     }
 
     pub(crate) fn answer_deferred(&mut self, ticket: Ticket, result: Result<(), Failure>) -> bool {
-        let index = self.deferred.iter().position(|deferred| deferred.ticket == ticket);
+        let index = self
+            .deferred
+            .iter()
+            .position(|deferred| deferred.ticket == ticket);
         let Some(index) = index else { return false };
         let deferred = self.deferred.swap_remove(index);
         let draft = match result {

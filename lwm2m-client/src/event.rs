@@ -2,8 +2,8 @@
 
 use alloc::string::String;
 
-use lwm2m_codec::{Path, Version, coap::Code};
 use lwm2m_coap::{ConnectError, Duration, ExchangeError, RequestError};
+use lwm2m_codec::{Path, Version, coap::Code};
 
 /// Why talking to a server failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,8 +3,8 @@
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use lwm2m_bootstrap::RegistrationPolicy;
-use lwm2m_codec::{Path, attributes::Attributes};
 use lwm2m_coap::{ConnectId, Duration, ExchangeId, Instant, PeerId};
+use lwm2m_codec::{Path, attributes::Attributes};
 use lwm2m_model::Tree;
 
 use crate::values::{self, server};

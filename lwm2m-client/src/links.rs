@@ -2,7 +2,9 @@
 
 use alloc::{collections::BTreeMap, vec, vec::Vec};
 
-use lwm2m_codec::{ContentFormat, EncodeError, Path, Version, attributes::Attributes, link::LinkWriter};
+use lwm2m_codec::{
+    ContentFormat, EncodeError, Path, Version, attributes::Attributes, link::LinkWriter,
+};
 use lwm2m_model::{Object, Tree, ver::needs_ver};
 
 /// Optional formats of the device, in the root link of a registration.
@@ -57,7 +59,10 @@ pub(crate) fn registration(
             Version::V1_1 => FORMATS_1_1,
             _ => FORMATS_1_2,
         };
-        writer.link("/")?.quoted("rt", "oma.lwm2m")?.formats(formats)?;
+        writer
+            .link("/")?
+            .quoted("rt", "oma.lwm2m")?
+            .formats(formats)?;
         // TS-Core §6.2.1: the Security and OSCORE objects, and from 1.2.1 COSE, stay private.
         for (id, object) in tree.objects().filter(|(id, _)| !matches!(id, 0 | 21 | 23)) {
             let first = object.next_instance(None);
@@ -109,7 +114,9 @@ impl Discover<'_> {
     ) -> Result<(), EncodeError> {
         writer.link(path)?;
         self.properties(writer, object, path)?;
-        let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
+        let Some(depth) = depth.checked_sub(1) else {
+            return Ok(());
+        };
         for id in children(object, path) {
             if let Some(child) = path.child(id) {
                 self.node(writer, object, child, depth)?;
@@ -154,7 +161,9 @@ pub(crate) fn effective(attached: &BTreeMap<Path, Attributes>, path: Path) -> At
 
 /// True for a multiple-instance resource.
 pub(crate) fn is_multiple(object: &dyn Object, path: Path) -> bool {
-    let definition = path.resource_id().and_then(|id| object.definition().resource(id));
+    let definition = path
+        .resource_id()
+        .and_then(|id| object.definition().resource(id));
     definition.is_some_and(|resource| resource.multiple)
 }
 
@@ -171,9 +180,7 @@ fn children<'o>(object: &'o dyn Object, path: Path) -> impl Iterator<Item = u16>
 }
 
 /// Turns a "next after" function into an iterator.
-pub(crate) fn ascending(
-    next: impl Fn(Option<u16>) -> Option<u16>,
-) -> impl Iterator<Item = u16> {
+pub(crate) fn ascending(next: impl Fn(Option<u16>) -> Option<u16>) -> impl Iterator<Item = u16> {
     let mut last = None;
     core::iter::from_fn(move || {
         last = Some(next(last)?);

@@ -4,12 +4,12 @@
 use alloc::{vec, vec::Vec};
 use core::ops::ControlFlow;
 
+use lwm2m_coap::{Draft, Duration, Instant, PeerId};
 use lwm2m_codec::{
     ContentFormat, Path, Value,
     attributes::Attributes,
     coap::{Code, Token},
 };
-use lwm2m_coap::{Draft, Duration, Instant, PeerId};
 use lwm2m_model::{Failure, Tree};
 
 use crate::{
@@ -99,7 +99,8 @@ impl Client {
         draft: Draft,
     ) -> Answer {
         let ssid = self.links[request.link].ssid;
-        self.observations.retain(|o| o.ssid != ssid || o.token != request.token);
+        self.observations
+            .retain(|o| o.ssid != ssid || o.token != request.token);
         if self.observations.len() >= self.config.max_observations {
             tracing::warn!(ssid, path = %request.path, "too many observations");
             return Answer::Now(draft);
@@ -133,7 +134,8 @@ impl Client {
     /// GET or FETCH with Observe 1: ends the observation and answers like a Read.
     pub(crate) fn cancel_observation(&mut self, request: &Request<'_>) -> Result<Answer, Failure> {
         let ssid = self.links[request.link].ssid;
-        self.observations.retain(|o| o.ssid != ssid || o.token != request.token);
+        self.observations
+            .retain(|o| o.ssid != ssid || o.token != request.token);
         match request.path.is_root() {
             true => self.read_composite(request),
             false => self.read(request),
@@ -143,14 +145,18 @@ impl Client {
     /// A registration ended or begins anew: its observations are gone (TS-Core §6.2.1).
     pub(crate) fn forget_observations(&mut self, link: usize) {
         let ssid = self.links[link].ssid;
-        self.observations.retain(|observation| observation.ssid != ssid);
+        self.observations
+            .retain(|observation| observation.ssid != ssid);
     }
 
     /// Marks the observations that a change of the tree may concern.
     pub(crate) fn note_changes_for_observers(&mut self, changes: &[Path]) {
         for observation in &mut self.observations {
             observation.changed |= changes.iter().any(|change| {
-                observation.paths.iter().any(|path| path.contains(change) || change.contains(path))
+                observation
+                    .paths
+                    .iter()
+                    .any(|path| path.contains(change) || change.contains(path))
             });
         }
     }
@@ -168,6 +174,9 @@ impl Client {
 
     /// Evaluates what changed and sends what is due.
     pub(crate) fn drive_observations(&mut self) {
+        if self.boot.is_provisioning() {
+            return;
+        }
         for index in 0..self.observations.len() {
             let observation = &self.observations[index];
             let due = observation.due.is_some_and(|at| at <= self.now);
@@ -181,6 +190,28 @@ impl Client {
             self.evaluate(link, index, timing);
             self.send_if_due(link, index, timing);
             self.schedule(index);
+        }
+        self.observations
+            .retain(|observation| !observation.paths.is_empty());
+    }
+
+    /// The connection of a server is gone: what was under way has to be told again.
+    pub(crate) fn hold_observations(&mut self, link: usize) {
+        let ssid = self.links[link].ssid;
+        for observation in self.observations.iter_mut().filter(|o| o.ssid == ssid) {
+            observation.candidate |= observation.in_flight;
+            observation.in_flight = false;
+            observation.due = None;
+        }
+    }
+
+    /// The connection of a server is back.
+    pub(crate) fn resume_observations(&mut self, link: usize) {
+        let ssid = self.links[link].ssid;
+        for index in 0..self.observations.len() {
+            if self.observations[index].ssid == ssid {
+                self.schedule(index);
+            }
         }
     }
 
@@ -211,7 +242,9 @@ impl Client {
                 timing.confirmable = Some(con || timing.confirmable == Some(true));
             }
         }
-        timing.pmin = pmin.or(default(server::DEFAULT_MIN_PERIOD)).unwrap_or_default();
+        timing.pmin = pmin
+            .or(default(server::DEFAULT_MIN_PERIOD))
+            .unwrap_or_default();
         // TS-Core §7.3.2: a pmax of 0, or below pmin, is ignored.
         timing.pmax = timing
             .pmax
@@ -230,7 +263,7 @@ impl Client {
         let since = self.now.since(observation.last_evaluated);
         let too_early = timing.epmin.is_some_and(|epmin| since < epmin);
         let periodic = timing.epmax.is_some_and(|epmax| since >= epmax);
-        if (!observation.changed && !periodic) || (too_early && !periodic) {
+        if (too_early || !observation.changed) && !periodic {
             return;
         }
         let samples = sample(&self.tree, &observation.paths);
@@ -249,19 +282,29 @@ impl Client {
                     || attached.st.is_some()
                     || attached.edge.is_some());
             if conditions {
-                let pairs = samples.iter().filter(|now| path.contains(&now.path)).map(|now| {
-                    (observation.samples.iter().find(|before| before.path == now.path), now)
-                });
-                candidate |= pairs.into_iter().any(|(before, now)| crosses(&attached, before, now));
+                let pairs = samples
+                    .iter()
+                    .filter(|now| path.contains(&now.path))
+                    .map(|now| {
+                        (
+                            observation
+                                .samples
+                                .iter()
+                                .find(|before| before.path == now.path),
+                            now,
+                        )
+                    });
+                candidate |= pairs
+                    .into_iter()
+                    .any(|(before, now)| crosses(&attached, before, now));
             } else {
                 plain = true;
             }
         }
         if plain && !candidate {
             let payload = self.notification_payload(index);
-            candidate = payload.is_ok_and(|payload| {
-                hash(&payload) != self.observations[index].reported
-            });
+            // What is gone has to be told as well.
+            candidate = payload.map_or(true, |p| hash(&p) != self.observations[index].reported);
         }
         let observation = &mut self.observations[index];
         observation.candidate |= candidate;
@@ -306,14 +349,19 @@ impl Client {
         observation.sequence = (observation.sequence + 1) & 0x00ff_ffff;
         let long_ago = self.now.since(observation.last_confirmed) >= self.config.confirm_interval;
         let confirmable = long_ago
-            || timing.confirmable.unwrap_or(self.config.confirmable_notifications);
+            || timing
+                .confirmable
+                .unwrap_or(self.config.confirmable_notifications);
         let hashed = hash(&payload);
         let draft = Draft::new(Code::CONTENT)
             .observe(observation.sequence)
             .content(observation.format, payload);
         let (token, path) = (observation.token, observation.paths.first().copied());
         let draft = self.etag(path.unwrap_or(Path::ROOT), draft);
-        if !self.endpoint.notify(self.now, peer, token, &draft, confirmable) {
+        if !self
+            .endpoint
+            .notify(self.now, peer, token, &draft, confirmable)
+        {
             // The queue is full: try again after the next event.
             self.observations[index].candidate = true;
             return;
@@ -335,7 +383,7 @@ impl Client {
         let token = self.observations[index].token;
         let draft = crate::requests::failure_draft(failure);
         self.endpoint.notify(self.now, peer, token, &draft, true);
-        // Removed after the loop over all observations: an empty target is never due again.
+        // An observation without paths is removed after the loop over all.
         let observation = &mut self.observations[index];
         observation.paths.clear();
         observation.candidate = false;
@@ -346,21 +394,29 @@ impl Client {
     /// Sets when the observation is due next.
     fn schedule(&mut self, index: usize) {
         let observation = &self.observations[index];
-        let link = self.links.iter().position(|link| link.ssid == observation.ssid);
+        let link = self
+            .links
+            .iter()
+            .position(|link| link.ssid == observation.ssid);
         let due = match link {
             Some(link) if !observation.in_flight && !observation.paths.is_empty() => {
                 let timing = self.timing(link, index);
                 let offline = self.links[link].peer.is_none();
                 let soonest = (observation.candidate && !offline)
                     .then(|| observation.last_sent + timing.pmin);
-                let latest =
-                    timing.pmax.filter(|_| !offline).map(|pmax| observation.last_sent + pmax);
+                let latest = timing
+                    .pmax
+                    .filter(|_| !offline)
+                    .map(|pmax| observation.last_sent + pmax);
                 let evaluation = timing.epmax.map(|epmax| observation.last_evaluated + epmax);
                 let delayed = timing
                     .epmin
                     .filter(|_| observation.changed)
                     .map(|epmin| observation.last_evaluated + epmin);
-                [soonest, latest, evaluation, delayed].into_iter().flatten().min()
+                [soonest, latest, evaluation, delayed]
+                    .into_iter()
+                    .flatten()
+                    .min()
             }
             _ => None,
         };
@@ -370,7 +426,9 @@ impl Client {
     fn observation_of(&mut self, peer: PeerId, token: Token) -> Option<usize> {
         let link = self.link_of_peer(peer)?;
         let ssid = self.links[link].ssid;
-        self.observations.iter().position(|o| o.ssid == ssid && o.token == token)
+        self.observations
+            .iter()
+            .position(|o| o.ssid == ssid && o.token == token)
     }
 
     /// A Confirmable notification was acknowledged; a newer state may go out now.
@@ -443,8 +501,12 @@ fn crosses(attributes: &Attributes, before: Option<&Sample>, now: &Sample) -> bo
     let greater = beyond(attributes.gt, |value, limit| value > limit);
     let less = beyond(attributes.lt, |value, limit| value < limit);
     let difference = now.number - before.number;
-    let step = attributes.st.is_some_and(|st| difference >= st || -difference >= st);
-    let edge = attributes.edge.is_some_and(|to| before.boolean != to && now.boolean == to);
+    let step = attributes
+        .st
+        .is_some_and(|st| difference >= st || -difference >= st);
+    let edge = attributes
+        .edge
+        .is_some_and(|to| before.boolean != to && now.boolean == to);
     greater || less || step || edge
 }
 

@@ -3,10 +3,10 @@
 use alloc::{format, string::ToString, vec::Vec};
 use core::ops::ControlFlow;
 
+use lwm2m_coap::Draft;
 use lwm2m_codec::{
     ContentFormat, Decoder, EncodeError, Encoder, NoTypes, Path, Type, Version, coap::Code,
 };
-use lwm2m_coap::Draft;
 use lwm2m_model::{Failure, ResourceDefinition, Tree};
 
 use crate::{
@@ -95,6 +95,9 @@ impl Client {
 
     /// Encodes what a server may read at a path.
     pub(crate) fn encode(&self, path: Path, format: ContentFormat) -> Result<Vec<u8>, Failure> {
+        if !self.tree.contains(path) {
+            return Err(Failure::not_found(path));
+        }
         let result = grown(self.config.coap.max_body, |buf| {
             let mut encoder = Encoder::new(format, path, buf)?;
             push_readable(&self.tree, path, format, &mut encoder)?;
@@ -122,7 +125,9 @@ impl Client {
     pub(crate) fn read_composite(&mut self, request: &Request<'_>) -> Answered {
         let (format, paths) = self.composite_target(request)?;
         let payload = self.encode_composite(&paths, format)?;
-        Ok(Answer::Now(Draft::new(Code::CONTENT).content(format, payload)))
+        Ok(Answer::Now(
+            Draft::new(Code::CONTENT).content(format, payload),
+        ))
     }
 
     /// The paths that a FETCH names, in path order and each once, and the format of the answer.
@@ -175,8 +180,13 @@ impl Client {
         }
         self.authorize(request.link, Operation::Discover, path)?;
         // TS-Core §6.3.2: unsupported or malformed depths are ignored.
-        let depth = request.queries.iter().find_map(|query| query.strip_prefix("depth="));
-        let depth = depth.and_then(|depth| depth.parse().ok()).filter(|depth| *depth <= 3);
+        let depth = request
+            .queries
+            .iter()
+            .find_map(|query| query.strip_prefix("depth="));
+        let depth = depth
+            .and_then(|depth| depth.parse().ok())
+            .filter(|depth| *depth <= 3);
         let default = match path.len() {
             1 => 2,
             3 if request.version == Version::V1_0 => 0,
@@ -191,7 +201,9 @@ impl Client {
         };
         let payload = discover.write(self.config.coap.max_body);
         let payload = payload.map_err(|error| encode_failure(path, &error))?;
-        Ok(Answer::Now(Draft::new(Code::CONTENT).content(ContentFormat::LINK, payload)))
+        Ok(Answer::Now(
+            Draft::new(Code::CONTENT).content(ContentFormat::LINK, payload),
+        ))
     }
 }
 
@@ -206,7 +218,11 @@ pub(crate) fn composite_format(request: &Request<'_>) -> Result<ContentFormat, F
         ) => Ok(format),
         _ => {
             let reason = "a composite needs a SenML payload";
-            Err(Failure::new(Code::UNSUPPORTED_CONTENT_FORMAT, request.path, reason))
+            Err(Failure::new(
+                Code::UNSUPPORTED_CONTENT_FORMAT,
+                request.path,
+                reason,
+            ))
         }
     }
 }
@@ -228,7 +244,11 @@ fn push_readable(
         if record.value.is_some() || empties {
             result = encoder.push(record);
         }
-        if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        if result.is_ok() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
     });
     // What vanished or can't be read now is left out.
     if let Err(failure) = visited {

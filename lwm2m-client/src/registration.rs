@@ -6,11 +6,11 @@ use alloc::{
     vec::Vec,
 };
 
+use lwm2m_coap::{Draft, Duration, ExchangeId, PeerId, RequestOptions};
 use lwm2m_codec::{
     ContentFormat, Version,
     coap::{Code, Message, OptionNumber},
 };
-use lwm2m_coap::{Draft, Duration, ExchangeId, PeerId, RequestOptions};
 
 use crate::{
     Client, Event, Failed,
@@ -26,6 +26,9 @@ const UPDATE_MARGIN: Duration = Duration::from_secs(93);
 impl Client {
     /// Lets each account do what is due.
     pub(crate) fn drive_links(&mut self) {
+        if self.boot.is_provisioning() {
+            return;
+        }
         for index in 0..self.links.len() {
             self.note_changes(index);
             let due = self.links[index].due().is_some_and(|at| at <= self.now);
@@ -78,14 +81,20 @@ impl Client {
         link.peer = Some(peer);
         match link.state {
             State::Connecting | State::Idle { .. } => self.register(index, peer),
-            State::Registered(_) => self.update(index, peer),
+            State::Registered(_) => {
+                self.update(index, peer);
+                self.resume_observations(index);
+            }
             _ => {}
         }
     }
 
     fn version(&self, index: usize) -> Version {
         let versions = &self.config.versions;
-        versions.get(self.links[index].version).copied().unwrap_or(Version::V1_0)
+        versions
+            .get(self.links[index].version)
+            .copied()
+            .unwrap_or(Version::V1_0)
     }
 
     fn register(&mut self, index: usize, peer: PeerId) {
@@ -107,7 +116,10 @@ impl Client {
                 return self.attempt_failed(index, Failed::Request(TOO_LARGE));
             }
         }
-        match self.endpoint.request(self.now, peer, draft, RequestOptions::default()) {
+        match self
+            .endpoint
+            .request(self.now, peer, draft, RequestOptions::default())
+        {
             Ok(exchange) => {
                 self.forget_observations(index);
                 let link = &mut self.links[index];
@@ -122,7 +134,9 @@ impl Client {
         let queue_mode = self.config.queue_mode;
         let link = &mut self.links[index];
         let now_true = Sent::of(&self.tree, link.server);
-        let State::Registered(registered) = &mut link.state else { return };
+        let State::Registered(registered) = &mut link.state else {
+            return;
+        };
         let mut draft = Draft::new(Code::POST);
         for segment in &registered.location {
             draft = draft.path_segment(segment);
@@ -141,7 +155,10 @@ impl Client {
             draft = draft.content(ContentFormat::LINK, list);
         }
         registered.update_wanted = false;
-        match self.endpoint.request(self.now, peer, draft, RequestOptions::default()) {
+        match self
+            .endpoint
+            .request(self.now, peer, draft, RequestOptions::default())
+        {
             Ok(exchange) => registered.update = Some((exchange, now_true)),
             Err(error) => self.attempt_failed(index, error.into()),
         }
@@ -150,13 +167,20 @@ impl Client {
     /// Ends a registration; `then` says what follows.
     pub(crate) fn deregister(&mut self, index: usize, then: Then) {
         let link = &mut self.links[index];
-        let Some(peer) = link.peer else { return self.left(index, then) };
-        let State::Registered(registered) = &link.state else { return self.left(index, then) };
+        let Some(peer) = link.peer else {
+            return self.left(index, then);
+        };
+        let State::Registered(registered) = &link.state else {
+            return self.left(index, then);
+        };
         let mut draft = Draft::new(Code::DELETE);
         for segment in &registered.location {
             draft = draft.path_segment(segment);
         }
-        match self.endpoint.request(self.now, peer, draft, RequestOptions::default()) {
+        match self
+            .endpoint
+            .request(self.now, peer, draft, RequestOptions::default())
+        {
             Ok(exchange) => self.links[index].state = State::Leaving { exchange, then },
             Err(_) => self.left(index, then),
         }
@@ -182,7 +206,9 @@ impl Client {
         exchange: ExchangeId,
         message: &Message<'_>,
     ) -> bool {
-        let Some(index) = self.link_of_exchange(exchange) else { return false };
+        let Some(index) = self.link_of_exchange(exchange) else {
+            return false;
+        };
         self.touch_link(index);
         match core::mem::replace(&mut self.links[index].state, State::Connecting) {
             State::Registering { sent, .. } => self.register_answered(index, sent, message),
@@ -204,7 +230,9 @@ impl Client {
                 let event = Event::Registered {
                     server: link.ssid,
                     version,
-                    location: location.iter().fold(String::new(), |path, s| path + "/" + s),
+                    location: location
+                        .iter()
+                        .fold(String::new(), |path, s| path + "/" + s),
                 };
                 link.state = State::Registered(Registered {
                     location,
@@ -254,7 +282,9 @@ impl Client {
         exchange: ExchangeId,
         reason: lwm2m_coap::ExchangeError,
     ) -> bool {
-        let Some(index) = self.link_of_exchange(exchange) else { return false };
+        let Some(index) = self.link_of_exchange(exchange) else {
+            return false;
+        };
         match &mut self.links[index].state {
             State::Leaving { then, .. } => {
                 let then = *then;
@@ -278,14 +308,21 @@ impl Client {
         self.close_link(index);
         self.forget_observations(index);
         let server = self.links[index].ssid;
-        let policy = self.account(index).map(|account| account.registration).unwrap_or_default();
+        let policy = self
+            .account(index)
+            .map(|account| account.registration)
+            .unwrap_or_default();
         let retry_in = match self.links[index].back_off(&policy) {
             BackOff::Retry(after) => after,
             BackOff::Exhausted(after) => {
                 if policy.bootstrap_on_failure && self.has_bootstrap_account() {
                     self.links[index].state = State::Idle { at: None };
                     let retry_in = Duration::ZERO;
-                    self.push_event(Event::RegistrationFailed { server, reason, retry_in });
+                    self.push_event(Event::RegistrationFailed {
+                        server,
+                        reason,
+                        retry_in,
+                    });
                     self.request_bootstrap();
                     return;
                 }
@@ -295,7 +332,11 @@ impl Client {
         let at = (retry_in != Duration::MAX).then(|| self.now + retry_in);
         self.links[index].state = State::Idle { at };
         tracing::warn!(server, %reason, ?retry_in, "registration failed");
-        self.push_event(Event::RegistrationFailed { server, reason, retry_in });
+        self.push_event(Event::RegistrationFailed {
+            server,
+            reason,
+            retry_in,
+        });
     }
 
     fn link_of_exchange(&self, exchange: ExchangeId) -> Option<usize> {
@@ -303,9 +344,10 @@ impl Client {
             State::Registering { exchange: e, .. } | State::Leaving { exchange: e, .. } => {
                 *e == exchange
             }
-            State::Registered(registered) => {
-                registered.update.as_ref().is_some_and(|(e, _)| *e == exchange)
-            }
+            State::Registered(registered) => registered
+                .update
+                .as_ref()
+                .is_some_and(|(e, _)| *e == exchange),
             _ => false,
         })
     }
@@ -343,7 +385,11 @@ fn update_time(lifetime: u64) -> Option<Duration> {
 }
 
 fn strings(message: &Message<'_>, number: OptionNumber) -> Vec<String> {
-    message.strings(number).flatten().map(String::from).collect()
+    message
+        .strings(number)
+        .flatten()
+        .map(String::from)
+        .collect()
 }
 
 /// The failure that an error response stands for.

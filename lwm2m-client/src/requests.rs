@@ -3,12 +3,12 @@
 
 use alloc::{string::ToString, vec::Vec};
 
+use lwm2m_coap::{Draft, Duration, Responder};
 use lwm2m_codec::{
     ContentFormat, Path, Version,
     arguments::Arguments,
     coap::{Code, Message, OptionNumber},
 };
-use lwm2m_coap::{Draft, Duration, Responder};
 use lwm2m_model::{Failure, Outcome, Ticket};
 
 use crate::{
@@ -59,8 +59,11 @@ impl Client {
         if self.boot.peer() == Some(responder.peer()) {
             return self.on_bootstrap_request(responder, message, body);
         }
-        let link = self.link_of_peer(responder.peer());
+        let link = self
+            .link_of_peer(responder.peer())
+            .filter(|_| !self.boot.is_provisioning());
         let Some(link) = link.filter(|link| self.links[*link].registered().is_some()) else {
+            // TS-Core §6.1.4: unrelated requests may be ignored during a bootstrap.
             // TS-Core §6.2.1: requests before the registration is complete are ignored.
             return self.endpoint.ignore(self.now, responder);
         };
@@ -78,7 +81,8 @@ impl Client {
             }
             Err(failure) => {
                 tracing::debug!(%failure, "refuses a request");
-                self.endpoint.respond(self.now, responder, failure_draft(&failure));
+                self.endpoint
+                    .respond(self.now, responder, failure_draft(&failure));
             }
         }
     }
@@ -105,7 +109,9 @@ impl Client {
         let mut path = Path::ROOT;
         for segment in message.uri_path() {
             let one = segment.and_then(|segment| segment.parse::<Path>().ok());
-            let id = one.filter(|one| one.len() == 1).and_then(|one| one.object_id());
+            let id = one
+                .filter(|one| one.len() == 1)
+                .and_then(|one| one.object_id());
             let id = id.ok_or_else(|| Failure::not_found(path))?;
             path = path.child(id).ok_or_else(|| Failure::not_allowed(path))?;
         }
@@ -114,7 +120,10 @@ impl Client {
         let versions = &self.config.versions;
         Ok(Request {
             link,
-            version: versions.get(self.links[link].version).copied().unwrap_or(Version::V1_0),
+            version: versions
+                .get(self.links[link].version)
+                .copied()
+                .unwrap_or(Version::V1_0),
             path,
             format: message.content_format().map(ContentFormat::canonical),
             accept: message.accept().map(ContentFormat::canonical),
@@ -206,7 +215,11 @@ impl Client {
                 }
             }
         };
-        self.push_event(Event::Changed { server: ssid, path, operation: Operation::Execute });
+        self.push_event(Event::Changed {
+            server: ssid,
+            path,
+            operation: Operation::Execute,
+        });
         Ok(answer)
     }
 

@@ -2,11 +2,11 @@
 
 use alloc::vec::Vec;
 
+use lwm2m_coap::{Draft, ExchangeError, ExchangeId, RequestError, RequestOptions};
 use lwm2m_codec::{
     ContentFormat, Path, Version,
     coap::{Code, OptionNumber},
 };
-use lwm2m_coap::{Draft, ExchangeError, ExchangeId, RequestError, RequestOptions};
 use lwm2m_model::Failure;
 
 use crate::{
@@ -78,7 +78,9 @@ impl Client {
             .option(OptionNumber::URI_PATH, b"dp")
             .content(format, payload);
         let peer = self.links[index].peer.ok_or(RequestError::UnknownPeer)?;
-        let exchange = self.endpoint.request(self.now, peer, draft, RequestOptions::default())?;
+        let exchange = self
+            .endpoint
+            .request(self.now, peer, draft, RequestOptions::default())?;
         self.sends.push(PendingSend { exchange, ssid });
         self.touch_link(index);
         self.advance();

@@ -8,11 +8,11 @@ use alloc::{
     vec::Vec,
 };
 
+use lwm2m_coap::Draft;
 use lwm2m_codec::{
     ContentFormat, DecodeError, DecodeErrorKind, Decoder, MAX_ID, Path,
     coap::{Code, OptionNumber},
 };
-use lwm2m_coap::Draft;
 use lwm2m_model::{Failure, OwnedValue, Tree};
 
 use crate::{
@@ -49,7 +49,9 @@ impl Client {
         }
         self.authorize_write(request)?;
         let format = self.write_format(request)?;
-        self.transact(request, Operation::Write, |tree| write_records(tree, request, format))
+        self.transact(request, Operation::Write, |tree| {
+            write_records(tree, request, format)
+        })
     }
 
     /// Existence and right; an optional resource that has no value yet may be written.
@@ -84,7 +86,11 @@ impl Client {
         let reason = || format!("{format} is not supported for this target");
         match known {
             true => Ok(format),
-            false => Err(Failure::new(Code::UNSUPPORTED_CONTENT_FORMAT, path, reason())),
+            false => Err(Failure::new(
+                Code::UNSUPPORTED_CONTENT_FORMAT,
+                path,
+                reason(),
+            )),
         }
     }
 
@@ -102,7 +108,11 @@ impl Client {
         }
         self.tree.commit()?;
         let server = self.links[request.link].ssid;
-        self.push_event(Event::Changed { server, path: request.path, operation });
+        self.push_event(Event::Changed {
+            server,
+            path: request.path,
+            operation,
+        });
         Ok(Answer::Now(Draft::new(Code::CHANGED)))
     }
 
@@ -141,7 +151,12 @@ impl Client {
                 | ContentFormat::LWM2M_CBOR),
             ) => format,
             None if request.body.is_empty() => ContentFormat::SENML_CBOR,
-            None => return Err(Failure::bad_request(path, "the payload has no Content-Format")),
+            None => {
+                return Err(Failure::bad_request(
+                    path,
+                    "the payload has no Content-Format",
+                ));
+            }
             Some(format) => {
                 let reason = format!("{format} is not supported for this target");
                 return Err(Failure::new(Code::UNSUPPORTED_CONTENT_FORMAT, path, reason));
@@ -160,7 +175,11 @@ impl Client {
         let object = path.object_id().unwrap_or(MAX_ID);
         let created = Path::instance(object, instance);
         let server = self.links[request.link].ssid;
-        self.push_event(Event::Changed { server, path: created, operation: Operation::Create });
+        self.push_event(Event::Changed {
+            server,
+            path: created,
+            operation: Operation::Create,
+        });
         let draft = Draft::new(Code::CREATED)
             .option(OptionNumber::LOCATION_PATH, object.to_string().as_bytes())
             .option(OptionNumber::LOCATION_PATH, instance.to_string().as_bytes());
@@ -209,23 +228,30 @@ enum Content {
 }
 
 /// Decodes the payload of a request whole, before anything is changed.
-fn decode(
-    tree: &Tree,
-    request: &Request<'_>,
-    format: ContentFormat,
-) -> Result<Vec<Item>, Failure> {
+fn decode(tree: &Tree, request: &Request<'_>, format: ContentFormat) -> Result<Vec<Item>, Failure> {
     let bad = |error: DecodeError| decode_failure(request.path, error);
-    let mut items = Vec::new();
+    let mut items: Vec<Item> = Vec::new();
+    let mut paths = BTreeSet::new();
     for record in Decoder::new(format, request.path, request.body, tree).map_err(bad)? {
         let record = record.map_err(bad)?;
         if !request.path.contains(&record.path) {
-            return Err(Failure::bad_request(record.path, "the path is outside of the target"));
+            return Err(Failure::bad_request(
+                record.path,
+                "the path is outside of the target",
+            ));
+        }
+        // TS-Core §7.5.4 leaves it open what a second value means: nothing good.
+        if format == ContentFormat::LWM2M_CBOR && !paths.insert(record.path) {
+            return Err(Failure::bad_request(record.path, "the path comes twice"));
         }
         let content = match record.value {
             None => Content::Empty,
             Some(value) => OwnedValue::from_value(value).map_or(Content::Null, Content::Value),
         };
-        items.push(Item { path: record.path, content });
+        items.push(Item {
+            path: record.path,
+            content,
+        });
     }
     Ok(items)
 }
@@ -240,7 +266,9 @@ fn write_records(
         _ => Unknown::Refuse,
     };
     let items = decode(tree, request, format)?;
-    items.iter().try_for_each(|item| write_item(tree, item, item.path, unknown))
+    items
+        .iter()
+        .try_for_each(|item| write_item(tree, item, item.path, unknown))
 }
 
 fn write_item(tree: &mut Tree, item: &Item, path: Path, unknown: Unknown) -> Result<(), Failure> {
@@ -272,11 +300,20 @@ fn clear_writable(tree: &mut Tree, path: Path) -> Result<(), Failure> {
     let (Some(object), Some(instance)) = (path.object_id(), path.instance_id()) else {
         return Ok(());
     };
-    let Some(served) = tree.get(object) else { return Err(Failure::not_found(path)) };
+    let Some(served) = tree.get(object) else {
+        return Err(Failure::not_found(path));
+    };
     let writable: BTreeSet<u16> = ascending(|after| served.next_resource(instance, after))
-        .filter(|id| served.definition().resource(*id).is_some_and(|r| r.operations.write))
+        .filter(|id| {
+            served
+                .definition()
+                .resource(*id)
+                .is_some_and(|r| r.operations.write)
+        })
         .collect();
-    writable.into_iter().try_for_each(|id| tree.clear(Path::resource(object, instance, id)))
+    writable
+        .into_iter()
+        .try_for_each(|id| tree.clear(Path::resource(object, instance, id)))
 }
 
 fn create_instance(
@@ -303,9 +340,14 @@ fn create_instance(
 /// The one instance id that the payload of a Create names, if any.
 fn asked_instance(items: &[Item]) -> Result<Option<u16>, Failure> {
     let id = |item: &Item| item.path.instance_id().filter(|id| *id != MAX_ID);
-    let Some(first) = items.first() else { return Ok(None) };
+    let Some(first) = items.first() else {
+        return Ok(None);
+    };
     match items.iter().find(|item| id(item) != id(first)) {
-        Some(other) => Err(Failure::bad_request(other.path, "a Create makes one instance")),
+        Some(other) => Err(Failure::bad_request(
+            other.path,
+            "a Create makes one instance",
+        )),
         None => Ok(id(first)),
     }
 }

@@ -2,7 +2,7 @@
 
 use core::{fmt, iter, slice};
 
-use crate::Text;
+use crate::{Text, text::TextForm};
 
 /// Bytes borrowed from a payload, in the form in which the payload writes them.
 ///
@@ -15,11 +15,15 @@ use crate::Text;
 #[derive(Clone, Copy)]
 pub struct Bytes<'a>(pub(crate) BytesForm<'a>);
 
+// As wide a tag as in `Value`, for the same reason.
 #[derive(Clone, Copy)]
+#[repr(usize)]
 pub(crate) enum BytesForm<'a> {
     Plain(&'a [u8]),
     /// Valid base64 or base64url, padded or not.
-    Base64(Text<'a>),
+    Base64(&'a str),
+    /// The same between the quotes of a JSON string with escapes, such as `\/`.
+    JsonBase64(&'a str),
     /// The chunks of a CBOR string of indefinite length, without the break.
     Chunks(&'a [u8]),
 }
@@ -32,7 +36,24 @@ impl<'a> Bytes<'a> {
 
     /// Takes base64 or base64url text, padded or not; `None` if it is neither (RFC 4648 §4, §5).
     pub fn from_base64(text: Text<'a>) -> Option<Self> {
-        is_base64(text).then_some(Self(BytesForm::Base64(text)))
+        if !is_base64(text) {
+            return None;
+        }
+        match text.0 {
+            TextForm::Plain(digits) => Some(Self(BytesForm::Base64(digits))),
+            TextForm::Json(digits) => Some(Self(BytesForm::JsonBase64(digits))),
+            // No format writes base64 in any other form.
+            TextForm::Quoted(_) | TextForm::Chunks(_) => None,
+        }
+    }
+
+    /// The base64 text, if that is how the payload writes the bytes.
+    const fn base64(&self) -> Option<Text<'a>> {
+        match self.0 {
+            BytesForm::Base64(digits) => Some(Text::new(digits)),
+            BytesForm::JsonBase64(digits) => Some(Text(TextForm::Json(digits))),
+            BytesForm::Plain(_) | BytesForm::Chunks(_) => None,
+        }
     }
 
     /// The bytes as a slice, if the payload writes them without base64 or chunks.
@@ -45,13 +66,16 @@ impl<'a> Bytes<'a> {
 
     /// The bytes, base64 resolved and chunks joined.
     pub fn iter(&self) -> impl Iterator<Item = u8> + Clone + use<'a> {
-        match self.0 {
-            BytesForm::Plain(bytes) => Iter::Plain(bytes.iter()),
-            BytesForm::Base64(text) => Iter::Base64(Base64 {
+        if let Some(text) = self.base64() {
+            return Iter::Base64(Base64 {
                 digits: text.chars(),
                 bits: 0,
                 count: 0,
-            }),
+            });
+        }
+        match self.0 {
+            BytesForm::Plain(bytes) => Iter::Plain(bytes.iter()),
+            BytesForm::Base64(_) | BytesForm::JsonBase64(_) => Iter::Plain([].iter()),
             BytesForm::Chunks(bytes) => Iter::Chunks {
                 rest: Chunks::new(bytes),
                 chunk: [].iter(),
@@ -63,15 +87,7 @@ impl<'a> Bytes<'a> {
     pub fn len(&self) -> usize {
         match self.0 {
             BytesForm::Plain(bytes) => bytes.len(),
-            BytesForm::Base64(text) => text
-                .chars()
-                .filter(|c| *c != '=')
-                .count()
-                .saturating_mul(3)
-                .wrapping_div(4),
-            BytesForm::Chunks(bytes) => {
-                Chunks::new(bytes).fold(0, |len, chunk| len.saturating_add(chunk.len()))
-            }
+            _ => self.iter().count(),
         }
     }
 
@@ -294,7 +310,6 @@ const fn to_digit(value: u32, alphabet: Alphabet) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::TextForm;
     use std::{string::String, vec::Vec};
 
     fn base64(text: &str) -> Option<Vec<u8>> {

@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the head of the next item.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn head(&mut self) -> Result<Head, DecodeError> {
         let Some(&first) = self.bytes.get(self.pos) else {
             return Err(self.fail(DecodeErrorKind::UnexpectedEnd("a CBOR item")));
@@ -124,10 +124,13 @@ impl<'a> Reader<'a> {
             _ => return Err(self.fail(DecodeErrorKind::Expected("a CBOR item"))),
         };
         self.take(1)?;
-        let value = self
-            .take(width)?
-            .iter()
-            .fold(0, |value, byte| (value << 8) | u64::from(*byte));
+        let value = match *self.take(width)? {
+            [a] => u64::from(a),
+            [a, b] => u64::from(u16::from_be_bytes([a, b])),
+            [a, b, c, d] => u64::from(u32::from_be_bytes([a, b, c, d])),
+            [a, b, c, d, e, f, g, h] => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+            _ => 0,
+        };
         Ok(Head { major, info, value })
     }
 
@@ -138,6 +141,15 @@ impl<'a> Reader<'a> {
             self.pos = self.pos.saturating_add(1);
         }
         found
+    }
+
+    /// Reads the head of a map, if one comes next: the number of its entries, as [`Head::count`].
+    #[inline]
+    pub(crate) fn map(&mut self) -> Result<Option<Option<u64>>, DecodeError> {
+        match self.bytes.get(self.pos) {
+            Some(first) if first >> 5 == major::MAP => self.head().map(|head| Some(head.count())),
+            _ => Ok(None),
+        }
     }
 
     /// Goes to the next item of an array or map; false after the last one.
@@ -163,6 +175,7 @@ impl<'a> Reader<'a> {
         self.value_of(head, at, 0)
     }
 
+    #[inline]
     fn value_of(&mut self, head: Head, at: usize, depth: usize) -> Result<Raw<'a>, DecodeError> {
         let expected = DecodeError::new(at, DecodeErrorKind::Expected("a value"));
         Ok(match head.major {
@@ -260,7 +273,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads text.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn text(&mut self) -> Result<Text<'a>, DecodeError> {
         let at = self.pos;
         let head = self.head()?;
@@ -270,14 +283,17 @@ impl<'a> Reader<'a> {
         self.text_of(head)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn text_of(&mut self, head: Head) -> Result<Text<'a>, DecodeError> {
         if head.is_indefinite() {
             return Ok(Text(TextForm::Chunks(self.chunks(major::TEXT)?)));
         }
         let at = self.pos;
         let bytes = self.take(usize::try_from(head.value).unwrap_or(usize::MAX))?;
-        Ok(Text::new(utf8(bytes, at)?))
+        match str::from_utf8(bytes) {
+            Ok(text) => Ok(Text::new(text)),
+            Err(error) => Err(invalid_utf8(error, at)),
+        }
     }
 
     fn bytes_of(&mut self, head: Head) -> Result<Bytes<'a>, DecodeError> {
@@ -304,7 +320,7 @@ impl<'a> Reader<'a> {
             let at = self.pos;
             let chunk = self.take(usize::try_from(head.value).unwrap_or(usize::MAX))?;
             if major == major::TEXT {
-                utf8(chunk, at)?;
+                str::from_utf8(chunk).map_err(|error| invalid_utf8(error, at))?;
             }
         }
     }
@@ -349,12 +365,10 @@ const fn limit(at: usize, what: &'static str) -> DecodeError {
     DecodeError::new(at, DecodeErrorKind::LimitExceeded { what, limit })
 }
 
-#[inline]
-fn utf8(bytes: &[u8], at: usize) -> Result<&str, DecodeError> {
-    str::from_utf8(bytes).map_err(|error| {
-        let at = at.saturating_add(error.valid_up_to());
-        DecodeError::new(at, DecodeErrorKind::InvalidUtf8)
-    })
+#[cold]
+fn invalid_utf8(error: str::Utf8Error, at: usize) -> DecodeError {
+    let at = at.saturating_add(error.valid_up_to());
+    DecodeError::new(at, DecodeErrorKind::InvalidUtf8)
 }
 
 fn float_of(head: Head) -> Option<f64> {

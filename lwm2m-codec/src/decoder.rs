@@ -3,7 +3,13 @@
 use core::fmt;
 
 use crate::{
-    ContentFormat, DecodeError, DecodeErrorKind, Path, Record, TypeOf, single, tlv::TlvDecoder,
+    ContentFormat, DecodeError, DecodeErrorKind, Path, Record, TypeOf,
+    lwm2m_cbor::LwCborDecoder,
+    name::Root,
+    oma_json::OmaJsonDecoder,
+    senml::{SenmlCborDecoder, SenmlJsonDecoder},
+    single,
+    tlv::TlvDecoder,
 };
 
 /// Most records that one payload may hold.
@@ -39,6 +45,10 @@ enum Format<'a> {
     Done,
     Single(ContentFormat, &'a [u8]),
     Tlv(TlvDecoder<'a>),
+    SenmlJson(SenmlJsonDecoder<'a>),
+    SenmlCbor(SenmlCborDecoder<'a>),
+    OmaJson(OmaJsonDecoder<'a>),
+    LwCbor(LwCborDecoder<'a>),
 }
 
 impl<'a> Decoder<'a> {
@@ -55,6 +65,14 @@ impl<'a> Decoder<'a> {
     ) -> Result<Self, DecodeError> {
         let format = match format.canonical() {
             ContentFormat::TLV => Format::Tlv(TlvDecoder::new(base, payload)?),
+            ContentFormat::SENML_JSON | ContentFormat::SENML_ETCH_JSON => {
+                Format::SenmlJson(SenmlJsonDecoder::new(payload)?)
+            }
+            ContentFormat::SENML_CBOR | ContentFormat::SENML_ETCH_CBOR => {
+                Format::SenmlCbor(SenmlCborDecoder::new(payload)?)
+            }
+            ContentFormat::OMA_JSON => Format::OmaJson(OmaJsonDecoder::new(base, payload)?),
+            ContentFormat::LWM2M_CBOR => Format::LwCbor(LwCborDecoder::new(payload)?),
             single if single.is_single_value() => {
                 if base.len() < 3 {
                     return Err(DecodeError::new(0, DecodeErrorKind::InvalidPath));
@@ -85,6 +103,46 @@ impl<'a> Decoder<'a> {
         self
     }
 
+    /// Expects every name to begin with `root`: an alternate path such as `/lwm2m`, which SenML
+    /// names carry (TS-Core §7.5.6), or the prefix of a device behind a gateway.
+    ///
+    /// The records' paths come without it. TLV and formats of one value know no names.
+    #[must_use]
+    pub fn root(self, root: &'a str) -> Self {
+        self.with_root(Root::fixed(root))
+    }
+
+    /// Accepts one segment that is no number in front of every name, or none.
+    ///
+    /// [`Decoder::last_root`] tells which one it was.
+    #[must_use]
+    pub fn any_root(self) -> Self {
+        self.with_root(Root::Any)
+    }
+
+    fn with_root(mut self, root: Root<'a>) -> Self {
+        match &mut self.format {
+            Format::Done | Format::Single(..) | Format::Tlv(_) => {}
+            Format::SenmlJson(pack) => pack.set_root(root),
+            Format::SenmlCbor(pack) => pack.set_root(root),
+            Format::OmaJson(pack) => pack.set_root(root),
+            Format::LwCbor(maps) => maps.set_root(root),
+        }
+        self
+    }
+
+    /// The segment before the path of the last record, without slashes, after
+    /// [`Decoder::any_root`].
+    pub const fn last_root(&self) -> Option<&'a str> {
+        match &self.format {
+            Format::Done | Format::Single(..) | Format::Tlv(_) => None,
+            Format::SenmlJson(pack) => pack.last_root(),
+            Format::SenmlCbor(pack) => pack.last_root(),
+            Format::OmaJson(pack) => pack.last_root(),
+            Format::LwCbor(maps) => maps.last_root(),
+        }
+    }
+
     #[inline]
     fn record(&mut self) -> Result<Option<Record<'a>>, DecodeError> {
         match &mut self.format {
@@ -95,6 +153,10 @@ impl<'a> Decoder<'a> {
                 record.map(Some)
             }
             Format::Tlv(tlv) => tlv.next_record(self.types),
+            Format::SenmlJson(pack) => pack.next_record(self.types),
+            Format::SenmlCbor(pack) => pack.next_record(self.types),
+            Format::OmaJson(pack) => pack.next_record(self.types),
+            Format::LwCbor(maps) => maps.next_record(self.types),
         }
     }
 
@@ -121,6 +183,10 @@ impl<'a> Decoder<'a> {
         match &self.format {
             Format::Done | Format::Single(..) => 0,
             Format::Tlv(tlv) => tlv.pos(),
+            Format::SenmlJson(pack) => pack.pos(),
+            Format::SenmlCbor(pack) => pack.pos(),
+            Format::OmaJson(pack) => pack.pos(),
+            Format::LwCbor(maps) => maps.pos(),
         }
     }
 }

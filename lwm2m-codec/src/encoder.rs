@@ -1,6 +1,9 @@
 //! One face for encoding every payload format.
 
-use crate::{ContentFormat, EncodeError, Path, Record, out::Out, single, tlv::TlvEncoder};
+use crate::{
+    ContentFormat, EncodeError, Path, Record, lwm2m_cbor::LwCborEncoder, oma_json::OmaJsonEncoder,
+    out::Out, senml::SenmlEncoder, single, tlv::TlvEncoder,
+};
 
 /// Encodes records into the caller's buffer.
 ///
@@ -20,16 +23,19 @@ use crate::{ContentFormat, EncodeError, Path, Record, out::Out, single, tlv::Tlv
 pub struct Encoder<'b> {
     out: Out<'b>,
     base: Path,
-    format: Format,
+    format: Format<'b>,
 }
 
 #[derive(Debug)]
-enum Format {
+enum Format<'b> {
     Single {
         format: ContentFormat,
         written: bool,
     },
     Tlv(TlvEncoder),
+    Senml(SenmlEncoder<'b>),
+    OmaJson(OmaJsonEncoder<'b>),
+    LwCbor(LwCborEncoder<'b>),
 }
 
 impl<'b> Encoder<'b> {
@@ -42,6 +48,12 @@ impl<'b> Encoder<'b> {
         let out = Out::new(buf);
         let format = match format.canonical() {
             ContentFormat::TLV => Format::Tlv(TlvEncoder::new(base)?),
+            senml @ (ContentFormat::SENML_JSON
+            | ContentFormat::SENML_CBOR
+            | ContentFormat::SENML_ETCH_JSON
+            | ContentFormat::SENML_ETCH_CBOR) => Format::Senml(SenmlEncoder::new(senml, base)),
+            ContentFormat::OMA_JSON => Format::OmaJson(OmaJsonEncoder::new(base)),
+            ContentFormat::LWM2M_CBOR => Format::LwCbor(LwCborEncoder::new(base)),
             format if format.is_single_value() => {
                 if base.len() < 3 {
                     return Err(EncodeError::NotExpressible { path: base, format });
@@ -56,7 +68,38 @@ impl<'b> Encoder<'b> {
         Ok(Self { out, base, format })
     }
 
+    /// Puts `root` in front of every name: an alternate path such as `/lwm2m`, or the prefix of a
+    /// device behind a gateway. TLV and formats of one value know no names.
+    ///
+    /// To be called before the first record.
+    #[must_use]
+    pub fn root(mut self, root: &'b str) -> Self {
+        match &mut self.format {
+            Format::Single { .. } | Format::Tlv(_) => {}
+            Format::Senml(pack) => pack.set_root(root),
+            Format::OmaJson(pack) => pack.set_root(root),
+            Format::LwCbor(maps) => maps.set_root(root),
+        }
+        self
+    }
+
+    /// Writes times relative to this one, in seconds (RFC 8428 §4.1); every record must then have
+    /// a time. Only SenML makes use of it.
+    ///
+    /// To be called before the first record.
+    #[must_use]
+    pub fn base_time(mut self, seconds: f64) -> Self {
+        if let Format::Senml(pack) = &mut self.format {
+            pack.set_base_time(seconds);
+        }
+        self
+    }
+
     /// Appends a record.
+    ///
+    /// A record without value is an empty instance or an empty resource in TLV and LwM2M CBOR; in
+    /// SenML it asks for a path, so that an answer to a Read must leave it out
+    /// ([`ContentFormat::has_containers`]).
     ///
     /// # Errors
     /// [`EncodeError`]: what the format can't carry, the wrong order, or a full buffer.
@@ -79,6 +122,9 @@ impl<'b> Encoder<'b> {
                 single::encode(&mut self.out, *format, record)
             }
             Format::Tlv(tlv) => tlv.push(&mut self.out, record),
+            Format::Senml(pack) => pack.push(&mut self.out, record),
+            Format::OmaJson(pack) => pack.push(&mut self.out, record),
+            Format::LwCbor(maps) => maps.push(&mut self.out, record),
         }
     }
 
@@ -100,6 +146,9 @@ impl<'b> Encoder<'b> {
             }
             Format::Single { .. } => {}
             Format::Tlv(tlv) => tlv.finish(&mut self.out)?,
+            Format::Senml(pack) => pack.finish(&mut self.out)?,
+            Format::OmaJson(pack) => pack.finish(&mut self.out)?,
+            Format::LwCbor(maps) => maps.finish(&mut self.out)?,
         }
         Ok(self.out.len())
     }

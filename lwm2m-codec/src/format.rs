@@ -48,6 +48,11 @@ impl ContentFormat {
         matches!(self.canonical(), Self::TEXT | Self::OPAQUE | Self::CBOR)
     }
 
+    /// True for formats that can express an empty instance or resource: TLV and LwM2M CBOR.
+    pub const fn has_containers(self) -> bool {
+        matches!(self.canonical(), Self::TLV | Self::LWM2M_CBOR)
+    }
+
     /// Returns the short name that tools print, if the format is known.
     pub const fn name(self) -> Option<&'static str> {
         Some(match self.canonical() {

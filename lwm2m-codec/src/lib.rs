@@ -7,6 +7,8 @@
 //!   [`arguments`]: Execute arguments.
 //!
 //! Everything borrows while decoding and writes into the caller's buffer while encoding.
+//!
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations)]
@@ -27,6 +29,8 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+pub mod arguments;
+pub mod attributes;
 mod bytes;
 mod cbor;
 pub mod coap;
@@ -34,18 +38,24 @@ mod decoder;
 mod encoder;
 mod error;
 mod format;
+mod json;
 pub mod link;
+mod lwm2m_cbor;
+mod name;
 mod number;
+mod oma_json;
 mod out;
 mod path;
 mod raw;
 mod record;
+mod senml;
 mod single;
 mod text;
 mod tlv;
 mod value;
 mod version;
 
+pub use attributes::Attributes;
 pub use bytes::Bytes;
 pub use decoder::{Decoder, MAX_RECORDS};
 pub use encoder::Encoder;

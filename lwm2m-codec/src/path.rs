@@ -20,7 +20,8 @@ pub const MAX_ID: u16 = u16::MAX;
 pub struct Path {
     // Unused ids hold 0, so that the derived order is right: equal prefixes differ by `len`.
     ids: [u16; 4],
-    len: u8,
+    // As wide as an id, so that copies read what was written as a whole.
+    len: u16,
 }
 
 impl Path {
@@ -118,11 +119,22 @@ impl Path {
 
     /// This path with one more id; `None` if it has four already.
     #[must_use]
-    pub fn child(&self, id: u16) -> Option<Self> {
-        let mut path = *self;
-        *path.ids.get_mut(self.len())? = id;
-        path.len = path.len.checked_add(1)?;
-        Some(path)
+    #[inline]
+    pub const fn child(&self, id: u16) -> Option<Self> {
+        if self.len >= 4 {
+            return None;
+        }
+        Some(self.child_or_self(id))
+    }
+
+    /// This path with one more id; a path of four ids stays as it is.
+    #[inline]
+    pub(crate) const fn child_or_self(&self, id: u16) -> Self {
+        if self.len >= 4 {
+            return *self;
+        }
+        let packed = self.packed() | ((id as u64) << self.bits());
+        Self::from_packed(packed, self.len.wrapping_add(1))
     }
 
     /// This path without its last id; `None` for `/`.
@@ -135,20 +147,59 @@ impl Path {
 
     /// The first `len` ids of this path; the path itself if it is shorter.
     #[must_use]
-    pub fn truncated(&self, len: usize) -> Self {
-        let mut path = *self;
-        if len < self.len() {
-            for id in path.ids.iter_mut().skip(len) {
-                *id = 0;
-            }
-            path.len = len as u8;
+    #[inline]
+    pub const fn truncated(&self, len: usize) -> Self {
+        if len >= self.len as usize {
+            return *self;
         }
-        path
+        let short = Self {
+            ids: self.ids,
+            len: len as u16,
+        };
+        Self::from_packed(self.packed() & short.mask(), short.len)
     }
 
     /// True if `other` is this path or lies below it.
-    pub fn contains(&self, other: &Self) -> bool {
-        other.ids().starts_with(self.ids())
+    #[inline]
+    pub const fn contains(&self, other: &Self) -> bool {
+        self.len <= other.len && other.packed() & self.mask() == self.packed()
+    }
+
+    /// The ids in one register, the first one lowest: writing them one by one and reading the
+    /// path as a whole right after would stall the processor.
+    #[inline]
+    const fn packed(&self) -> u64 {
+        let [a, b, c, d] = self.ids;
+        (a as u64) | ((b as u64) << 16) | ((c as u64) << 32) | ((d as u64) << 48)
+    }
+
+    #[inline]
+    const fn from_packed(packed: u64, len: u16) -> Self {
+        let ids = [
+            packed as u16,
+            (packed >> 16) as u16,
+            (packed >> 32) as u16,
+            (packed >> 48) as u16,
+        ];
+        Self { ids, len }
+    }
+
+    /// Number of bits that the ids take.
+    #[inline]
+    const fn bits(&self) -> u32 {
+        (self.len as u32).wrapping_mul(16)
+    }
+
+    /// The bits that the ids take.
+    #[inline]
+    const fn mask(&self) -> u64 {
+        match self.len {
+            0 => 0,
+            1 => 0xffff,
+            2 => 0xffff_ffff,
+            3 => 0xffff_ffff_ffff,
+            _ => u64::MAX,
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::{Bytes, DecodeErrorKind, ObjectLink, Text, Type, Value, number};
 
 /// A value as a self-describing format writes it.
+// As wide a tag as in `Value`, for the same reason.
 #[derive(Debug, Clone, Copy)]
+#[repr(usize)]
 pub(crate) enum Raw<'a> {
     Integer(i64),
     /// Above the range of `i64`.
@@ -23,6 +25,7 @@ pub(crate) enum Raw<'a> {
 
 impl<'a> Raw<'a> {
     /// Makes the value, of the type wanted if one is known (TS-Core App. C).
+    #[inline]
     pub(crate) fn typed(self, wanted: Option<Type>) -> Result<Value<'a>, DecodeErrorKind> {
         match wanted {
             None => self.untyped(),
@@ -48,6 +51,7 @@ impl<'a> Raw<'a> {
         })
     }
 
+    #[inline]
     fn of_type(self, wanted: Type) -> Option<Value<'a>> {
         Some(match (wanted, self) {
             (_, Self::Null) => Value::Null,

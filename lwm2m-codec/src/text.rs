@@ -16,7 +16,9 @@ use crate::bytes::Chunks;
 #[derive(Clone, Copy)]
 pub struct Text<'a>(pub(crate) TextForm<'a>);
 
+// As wide a tag as in `Value`, for the same reason.
 #[derive(Clone, Copy)]
+#[repr(usize)]
 pub(crate) enum TextForm<'a> {
     Plain(&'a str),
     /// What stands between the quotes of a JSON string; its escapes are valid.

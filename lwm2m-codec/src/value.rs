@@ -69,8 +69,11 @@ impl TypeOf for NoTypes {
 }
 
 /// A value of a resource or resource instance.
+// With a tag as wide as a register every field starts at its boundary: a copy then reads what was
+// written as a whole, where a narrow tag makes it straddle two writes and wait for both.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
+#[repr(usize)]
 pub enum Value<'a> {
     /// UTF-8 text.
     String(Text<'a>),

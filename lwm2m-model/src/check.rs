@@ -12,6 +12,9 @@ use crate::{Constraint, Failure, ResourceDefinition, coerce};
 /// # Errors
 /// 4.05 for an executable resource or a Resource Instance of a single-instance one (TS-Transport
 /// §6.4.4), 4.00 if the type or the range does not fit (TS-Core §6.3.3); the reason names it.
+///
+/// An empty string or opaque says that an optional resource has no value, whatever its range:
+/// bootstrap servers write /0/x/8 so, whose keys have at least 16 bytes.
 pub(crate) fn value<'a>(
     definition: &ResourceDefinition,
     path: Path,
@@ -30,17 +33,37 @@ pub(crate) fn value<'a>(
     }
     let value = coerce(value, data_type)
         .ok_or_else(|| Failure::bad_request(path, format!("expected {}", Article(data_type))))?;
-    if definition.constraint.allows(&value) {
+    let says_nothing = !definition.mandatory && length(&value) == Some(0);
+    if says_nothing || definition.constraint.allows(&value) {
         Ok(value)
     } else {
         Err(out_of_range(definition, path))
     }
 }
 
+/// Why there is nothing at `path`: 4.05 for a Resource Instance of a single-instance resource
+/// (TS-Transport §6.4.4), 4.04 elsewhere.
+pub(crate) fn absent(definition: Option<&ResourceDefinition>, path: Path) -> Failure {
+    let too_deep = path.resource_instance_id().is_some() && definition.is_some_and(|d| !d.multiple);
+    if too_deep {
+        Failure::not_allowed(path)
+    } else {
+        Failure::not_found(path)
+    }
+}
+
 /// 4.00: a value is outside of the range, which the reason names. The value may be a secret and
 /// stays out.
 pub(crate) fn out_of_range(definition: &ResourceDefinition, path: Path) -> Failure {
-    Failure::bad_request(path, format!("expected {}", definition.constraint))
+    let constraint = &definition.constraint;
+    let bytes = matches!(definition.data_type, Some(Type::String | Type::Opaque));
+    Failure::bad_request(
+        path,
+        match constraint {
+            Constraint::OneOf(_) if bytes => format!("expected a length in bytes of {constraint}"),
+            _ => format!("expected {constraint}"),
+        },
+    )
 }
 
 impl Constraint {

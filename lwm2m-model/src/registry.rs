@@ -31,7 +31,7 @@ impl Registry {
     /// Makes a registry of the objects that this crate has as structs.
     pub fn core() -> Self {
         let mut registry = Self::new();
-        for definition in crate::objects::DEFINITIONS.iter().copied() {
+        for &definition in crate::objects::DEFINITIONS {
             registry.insert(definition.clone());
         }
         registry

@@ -155,10 +155,11 @@ impl<I: Fields> Store<I> {
         }
     }
 
-    /// Checks what the innermost transaction changed besides by `write`: defaults that mandatory
-    /// resources got because nobody wrote them must lie in their range.
+    /// Checks what the outermost transaction changed besides by `write`: defaults that mandatory
+    /// resources got because nobody wrote them must lie in their range. Inner ones pass: bootstrap
+    /// may write an instance piece by piece.
     pub(crate) fn validate(&self, definition: &ObjectDefinition) -> Result<(), Failure> {
-        let Some(undo) = self.undo.last() else {
+        let [undo] = self.undo.as_slice() else {
             return Ok(());
         };
         for (instance, before) in undo {
@@ -246,7 +247,8 @@ impl<I: Fields> Store<I> {
                 Ok(())
             }
             [_, instance, resource, ri] => {
-                self.read(path)?;
+                self.read(path)
+                    .map_err(|_| check::absent(definition.resource(resource), path))?;
                 self.touch(instance);
                 let removed = self
                     .slots

@@ -28,6 +28,11 @@ pub use visit::{Filter, Visitor};
 /// [`begin`](Tree::begin) opens a transaction over all objects, [`commit`](Tree::commit) checks
 /// and keeps its changes, [`rollback`](Tree::rollback) undoes them. Transactions nest: a bootstrap
 /// is one, and each request in it another. A change outside of any transaction is one of its own.
+/// While one is open, what the device writes by [`write`](Tree::write) belongs to it too;
+/// [`update`](Tree::update) stands alone.
+///
+/// # Permissions
+/// Types, ranges and links are checked here; which server may do what is up to the caller.
 ///
 /// # Changes
 /// Every change that was kept counts up [`revision`](Tree::revision) and adds its path to a list
@@ -177,8 +182,11 @@ impl Tree {
     }
 
     /// Ends the innermost transaction and keeps its changes, if every object it touched agrees;
-    /// otherwise undoes them all. Object links that the outermost one wrote must lead to an object
-    /// or instance that exists then, or nowhere (TS-Core §6.3.3).
+    /// otherwise undoes them all.
+    ///
+    /// When the outermost one ends, mandatory values that nobody wrote must have a default within
+    /// their range, and object links that were written must lead to an object or instance that
+    /// exists, or nowhere (TS-Core §6.3.3).
     ///
     /// # Errors
     /// What an object found wrong, or 4.00 for a dangling link.

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::step::{Context, Report, Step};
-use crate::{checks, deny, no_std, tidy};
+use crate::{checks, codegen, deny, no_std, tidy};
 
 /// The checks: quick ones first, so that a slip is found before anything is compiled.
 pub(crate) const STEPS: &[Step] = &[
@@ -17,6 +17,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "tidy",
         about: "the house rules that no compiler checks: dependency direction, purity, paths",
         run: tidy::run,
+    },
+    Step {
+        name: "drift",
+        about: "the generated objects are what their definitions give",
+        run: codegen::check,
     },
     Step {
         name: "clippy",

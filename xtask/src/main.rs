@@ -6,6 +6,7 @@
 
 mod checks;
 mod ci;
+mod codegen;
 mod command;
 mod deny;
 mod msrv;
@@ -20,6 +21,11 @@ use step::{Context, Report, Step};
 /// Chores that are not part of `cargo xtask ci`.
 const CHORES: &[Step] = &[
     Step {
+        name: "codegen",
+        about: "writes the core objects from their definitions",
+        run: codegen::write,
+    },
+    Step {
         name: "msrv",
         about: "codec, model, coap and the engines build with the oldest supported compiler",
         run: msrv::run,
@@ -33,7 +39,12 @@ const CHORES: &[Step] = &[
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let name = arguments.first().map_or("help", String::as_str);
+    let name = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        // The usual way to ask for it; CI knows the check by its own name.
+        ["codegen", "--check"] => "drift",
+        [name, ..] => name,
+        [] => "help",
+    };
     let context = Context::from_environment();
     match name {
         "help" | "--help" | "-h" => {
@@ -65,7 +76,9 @@ fn alone(step: &Step, context: &Context) -> ExitCode {
 fn help() {
     println!("cargo xtask ci runs these, in this order; each can be run alone:");
     list(ci::STEPS);
-    println!("Others:");
+    println!(
+        "Others:\n  cargo xtask codegen    writes the core objects of lwm2m-model; --check only compares"
+    );
     list(CHORES);
     println!(
         "\nLWM2M_CI_CACHE names a folder for tools that are kept between runs (default: target).\n\

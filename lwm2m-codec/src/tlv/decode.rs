@@ -9,11 +9,11 @@ use crate::{
 /// An Object Instance holds Multiple Resources, which hold values: two containers at most.
 const MAX_CONTAINERS: usize = 2;
 
-/// A container whose elements are being read.
+/// What is around an open container.
 #[derive(Debug, Clone, Copy)]
 struct Container {
-    end: usize,
-    path: Path,
+    limit: usize,
+    parent: Path,
 }
 
 #[derive(Debug, Clone)]
@@ -21,18 +21,15 @@ pub(crate) struct TlvDecoder<'a> {
     bytes: &'a [u8],
     pos: usize,
     base: Path,
-    /// Innermost last. The payload itself is not among them.
+    /// Where the innermost container ends.
+    limit: usize,
+    /// Path of the innermost container; at the top level, that of the last element's parent.
+    parent: Path,
+    /// What is around the open containers, innermost last.
     open: [Container; MAX_CONTAINERS],
     depth: usize,
     /// For an object as base: whether its resources come without Object Instance.
     bare: Option<bool>,
-}
-
-struct Element {
-    kind: Kind,
-    path: Path,
-    start: usize,
-    end: usize,
 }
 
 impl<'a> TlvDecoder<'a> {
@@ -42,13 +39,15 @@ impl<'a> TlvDecoder<'a> {
             return Err(DecodeError::new(0, DecodeErrorKind::InvalidPath));
         }
         let none = Container {
-            end: 0,
-            path: Path::ROOT,
+            limit: 0,
+            parent: Path::ROOT,
         };
         Ok(Self {
             bytes,
             pos: 0,
             base,
+            limit: bytes.len(),
+            parent: Path::ROOT,
             open: [none; MAX_CONTAINERS],
             depth: 0,
             bare: None,
@@ -65,114 +64,108 @@ impl<'a> TlvDecoder<'a> {
         types: &dyn TypeOf,
     ) -> Result<Option<Record<'a>>, DecodeError> {
         loop {
-            let container = self.innermost();
-            let end = container.map_or(self.bytes.len(), |container| container.end);
-            if self.pos >= end {
-                if self.depth == 0 {
+            if self.pos >= self.limit {
+                if !self.close() {
                     return Ok(None);
                 }
-                self.depth = self.depth.saturating_sub(1);
                 continue;
             }
             let at = self.pos;
-            let element = self.element(container, end)?;
-            if !element.kind.is_container() {
-                self.pos = element.end;
-                return self.leaf(&element, types, at).map(Some);
+            let header = self.bytes.get(at..self.limit).unwrap_or_default();
+            let Some((kind, id, start, len)) = split_header(header) else {
+                return Err(self.truncated(at));
+            };
+            let start = at.saturating_add(start);
+            let end = start.saturating_add(len);
+            if end > self.limit {
+                return Err(DecodeError::new(
+                    self.limit,
+                    DecodeErrorKind::UnexpectedEnd("the value"),
+                ));
             }
-            self.pos = element.start;
-            if element.start == element.end {
-                return Ok(Some(Record::path_only(element.path)));
+            let depth = kind.depth();
+            if self.parent.len().saturating_add(1) != depth || self.depth == 0 {
+                self.check_top_level(depth, at)?;
             }
-            // `path_of` lets containers nest only in the right order, so there is room.
-            if let Some(place) = self.open.get_mut(self.depth) {
-                *place = Container {
-                    end: element.end,
-                    path: element.path,
+            let path = self.parent.child_or_self(id);
+            if depth <= self.base.len() && !path.contains(&self.base) {
+                return Err(DecodeError::new(at, DecodeErrorKind::OutsideBase));
+            }
+            if !kind.is_container() {
+                self.pos = end;
+                let bytes = self.bytes.get(start..end).unwrap_or_default();
+                return match value(bytes, types.type_of(path)) {
+                    Ok(value) => Ok(Some(Record::new(path, value))),
+                    Err(kind) => Err(DecodeError::new(start, kind)),
                 };
-                self.depth = self.depth.saturating_add(1);
+            }
+            self.pos = start;
+            if start == end {
+                return Ok(Some(Record::path_only(path)));
+            }
+            self.open(end, path);
+        }
+    }
+
+    /// Opens a container. The order of nesting was checked, so there is room for it.
+    fn open(&mut self, end: usize, path: Path) {
+        if let Some(place) = self.open.get_mut(self.depth) {
+            *place = Container {
+                limit: self.limit,
+                parent: self.parent,
+            };
+            self.depth = self.depth.saturating_add(1);
+            self.limit = end;
+            self.parent = path;
+        }
+    }
+
+    /// Goes back to what is around the innermost container; false at the end of the payload.
+    fn close(&mut self) -> bool {
+        self.depth = self.depth.wrapping_sub(1);
+        let Some(outer) = self.open.get(self.depth) else {
+            self.depth = 0;
+            return false;
+        };
+        self.limit = outer.limit;
+        self.parent = outer.parent;
+        true
+    }
+
+    /// Checks that an element of this depth may stand here, and finds its parent from the base
+    /// if it stands at the top level.
+    fn check_top_level(&mut self, depth: usize, at: usize) -> Result<(), DecodeError> {
+        let above = depth.saturating_sub(1);
+        let parent = match self.depth {
+            0 => self.top_level_parent(above),
+            _ => None,
+        };
+        match parent {
+            Some(parent) => {
+                self.parent = parent;
+                Ok(())
+            }
+            None => {
+                let kind = DecodeErrorKind::Unexpected("this kind of element");
+                Err(DecodeError::new(at, kind))
             }
         }
     }
 
-    #[inline]
-    fn innermost(&self) -> Option<Container> {
-        self.open.get(self.depth.checked_sub(1)?).copied()
+    /// Says what is missing of the header at `at`.
+    #[cold]
+    fn truncated(&self, at: usize) -> DecodeError {
+        let header = self.bytes.get(at..self.limit).unwrap_or_default();
+        let wide = header.first().is_some_and(|first| first & 0x20 != 0);
+        let what = match header.len() {
+            1 => "an identifier",
+            2 if wide => "an identifier",
+            _ => "a length",
+        };
+        DecodeError::new(self.limit, DecodeErrorKind::UnexpectedEnd(what))
     }
 
-    /// Reads the header of the element at `self.pos`, which must end by `limit`.
     #[inline]
-    fn element(
-        &mut self,
-        container: Option<Container>,
-        limit: usize,
-    ) -> Result<Element, DecodeError> {
-        let at = self.pos;
-        let header = self.bytes.get(at..limit).unwrap_or_default();
-        let end = |what| DecodeError::new(limit, DecodeErrorKind::UnexpectedEnd(what));
-        let (first, rest) = header.split_first().ok_or(end("a type byte"))?;
-        let (id, rest) = if first & 0x20 == 0 {
-            let (id, rest) = rest.split_first().ok_or(end("an identifier"))?;
-            (u16::from(*id), rest)
-        } else {
-            let (id, rest) = rest.split_first_chunk().ok_or(end("an identifier"))?;
-            (u16::from_be_bytes(*id), rest)
-        };
-        let (len, rest) = match (first >> 3) & 3 {
-            0 => (usize::from(first & 7), rest),
-            1 => match rest {
-                [len, rest @ ..] => (usize::from(*len), rest),
-                _ => return Err(end("a length")),
-            },
-            2 => match rest {
-                [high, low, rest @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), rest),
-                _ => return Err(end("a length")),
-            },
-            _ => match rest {
-                [high, mid, low, rest @ ..] => {
-                    let len = u32::from_be_bytes([0, *high, *mid, *low]);
-                    (usize::try_from(len).unwrap_or(usize::MAX), rest)
-                }
-                _ => return Err(end("a length")),
-            },
-        };
-        if len > rest.len() {
-            return Err(end("the value"));
-        }
-        let start = limit.saturating_sub(rest.len());
-        let kind = Kind::from_type_byte(*first);
-        Ok(Element {
-            kind,
-            path: self.path_of(kind, id, container, at)?,
-            start,
-            end: start.saturating_add(len),
-        })
-    }
-
-    /// Finds the path of an element, from its container or from the path asked for.
-    #[inline]
-    fn path_of(
-        &mut self,
-        kind: Kind,
-        id: u16,
-        container: Option<Container>,
-        at: usize,
-    ) -> Result<Path, DecodeError> {
-        let depth = kind.depth();
-        let above = depth.saturating_sub(1);
-        let nesting = DecodeError::new(at, DecodeErrorKind::Unexpected("this kind of element"));
-        let parent = match container {
-            Some(container) if container.path.len() == above => container.path,
-            Some(_) => return Err(nesting),
-            None => self.top_level_parent(above).ok_or(nesting)?,
-        };
-        let path = parent.child(id).ok_or(nesting)?;
-        if depth <= self.base.len() && !path.contains(&self.base) {
-            return Err(DecodeError::new(at, DecodeErrorKind::OutsideBase));
-        }
-        Ok(path)
-    }
-
     fn top_level_parent(&mut self, above: usize) -> Option<Path> {
         let Some(object) = self.base.object_id().filter(|_| self.base.len() == 1) else {
             return (self.base.len() >= above).then(|| self.base.truncated(above));
@@ -190,27 +183,35 @@ impl<'a> TlvDecoder<'a> {
             self.base
         })
     }
+}
 
-    #[inline]
-    fn leaf(
-        &self,
-        element: &Element,
-        types: &dyn TypeOf,
-        at: usize,
-    ) -> Result<Record<'a>, DecodeError> {
-        let bytes = self.bytes.get(element.start..element.end);
-        let value = value(bytes.unwrap_or_default(), types.type_of(element.path));
-        match value {
-            Ok(value) => Ok(Record::new(element.path, value)),
-            Err(kind) => Err(DecodeError::new(
-                match kind {
-                    DecodeErrorKind::InvalidUtf8 => element.start,
-                    _ => at,
-                },
-                kind,
-            )),
+/// Splits the header off: kind, id, its own length and that of the value.
+#[inline]
+fn split_header(bytes: &[u8]) -> Option<(Kind, u16, usize, usize)> {
+    let (&first, rest) = bytes.split_first()?;
+    let (id, rest, width) = if first & 0x20 == 0 {
+        let (&id, rest) = rest.split_first()?;
+        (u16::from(id), rest, 2usize)
+    } else {
+        let (id, rest) = rest.split_first_chunk()?;
+        (u16::from_be_bytes(*id), rest, 3)
+    };
+    let (len, more) = match ((first >> 3) & 3, rest) {
+        (0, _) => (usize::from(first & 7), 0),
+        (1, [len, ..]) => (usize::from(*len), 1),
+        (2, [high, low, ..]) => (usize::from(u16::from_be_bytes([*high, *low])), 2),
+        (3, [high, mid, low, ..]) => {
+            let len = u32::from_be_bytes([0, *high, *mid, *low]);
+            (usize::try_from(len).unwrap_or(usize::MAX), 3)
         }
-    }
+        _ => return None,
+    };
+    Some((
+        Kind::from_type_byte(first),
+        id,
+        width.saturating_add(more),
+        len,
+    ))
 }
 
 /// Makes the value of its bytes (TS-Core §7.5.5, App. C); opaque if the type is unknown.

@@ -23,7 +23,8 @@ pub(crate) struct TlvEncoder {
     base: Path,
     open: [Container; MAX_CONTAINERS],
     depth: usize,
-    last: Option<Path>,
+    /// The last path, and whether it was that of a value.
+    last: Option<(Path, bool)>,
 }
 
 impl TlvEncoder {
@@ -50,10 +51,14 @@ impl TlvEncoder {
         record: &Record<'_>,
     ) -> Result<(), EncodeError> {
         let path = record.path;
-        if self.last.is_some_and(|last| path <= last) {
-            return Err(EncodeError::OutOfOrder { path });
+        let mut below_value = false;
+        if let Some((last, is_value)) = self.last {
+            if path <= last {
+                return Err(EncodeError::OutOfOrder { path });
+            }
+            below_value = is_value && last.contains(&path);
         }
-        if record.time.is_some() {
+        if below_value || record.time.is_some() {
             return Err(not_expressible(path));
         }
         self.close_all_but_parents_of(out, path)?;
@@ -73,7 +78,7 @@ impl TlvEncoder {
             };
             leaf(out, kind, id, &value, path)?;
         }
-        self.last = Some(path);
+        self.last = Some((path, record.value.is_some()));
         Ok(())
     }
 

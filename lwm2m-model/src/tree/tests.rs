@@ -115,7 +115,7 @@ fn seen(tree: &Tree, at: Path) -> Vec<String> {
         });
         ControlFlow::Continue(())
     });
-    flow.unwrap();
+    assert!(flow.unwrap().is_continue());
     seen
 }
 #[test]
@@ -175,12 +175,25 @@ fn a_visit_ends_when_the_visitor_breaks() {
 #[test]
 fn a_visit_to_nothing_is_not_found() {
     let tree = lamps();
-    for nothing in ["/1", "/0/1", "/0/9", "/0/0/0"] {
+    for nothing in ["/1", "/0/1", "/0/9", "/0/2/0"] {
         let result = tree.visit(path(nothing), &|_, _| true, &mut |_| {
             ControlFlow::Continue(())
         });
         assert_eq!(result, Err(Failure::not_found(path(nothing))));
     }
+}
+
+#[test]
+fn an_instance_of_a_single_instance_resource_is_not_allowed() {
+    let mut tree = lamps();
+    let deep = path("/0/0/0");
+    let result = tree.visit(deep, &|_, _| true, &mut |_| ControlFlow::Continue(()));
+    assert_eq!(result, Err(Failure::not_allowed(deep)));
+    assert_eq!(tree.delete(deep), Err(Failure::not_allowed(deep)));
+    assert_eq!(
+        tree.write(deep, Value::Integer(1)),
+        Err(Failure::not_allowed(deep))
+    );
 }
 
 #[test]
@@ -254,6 +267,68 @@ fn a_commit_that_fails_undoes_all_of_its_changes() {
     );
     assert_eq!(failure.reason, "expected 1..100");
     assert_eq!(seen(&tree, Path::ROOT), ["/42769/0/0=50"]);
+}
+
+#[test]
+fn an_instance_may_be_written_piece_by_piece_in_inner_transactions() {
+    let mut tree = lamps();
+    tree.begin();
+    assert_eq!(
+        within(&mut tree, |tree| tree.create(42769, Some(1)).map(drop)),
+        Ok(())
+    );
+    assert_eq!(
+        within(&mut tree, |tree| tree
+            .write(path("/1/0"), Value::Integer(5))),
+        Ok(())
+    );
+    tree.commit().unwrap();
+    tree.begin();
+    assert_eq!(
+        within(&mut tree, |tree| tree.create(42769, Some(2)).map(drop)),
+        Ok(())
+    );
+    assert_eq!(tree.commit().unwrap_err().path, path("/2/0"));
+    assert!(tree.contains(path("/1")) && !tree.contains(path("/2")));
+}
+
+fn within(
+    tree: &mut Tree,
+    work: impl FnOnce(&mut Tree) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    tree.begin();
+    work(tree)?;
+    tree.commit()
+}
+
+#[test]
+fn an_empty_value_stands_for_none_in_an_optional_resource_of_any_length() {
+    let mut tree = Tree::new();
+    tree.insert(Typed::new().with(0, crate::objects::Security::default()));
+    let key = Path::resource(0, 0, 8);
+    assert_eq!(tree.write(key, Value::opaque(&[])), Ok(()));
+    assert_eq!(tree.write(key, Value::opaque(&[0; 16])), Ok(()));
+    let failure = tree.write(key, Value::opaque(&[0; 17])).unwrap_err();
+    assert_eq!(
+        failure.reason,
+        "expected a length in bytes of one of 16, 32, 48"
+    );
+}
+
+#[test]
+fn no_key_is_printed_with_the_tree() {
+    let definition = crate::Registry::core().latest(0).unwrap().clone();
+    let mut tree = Tree::new();
+    tree.insert(crate::Dynamic::new(definition));
+    tree.create(0, Some(0)).unwrap();
+    tree.write(Path::resource(0, 0, 5), Value::opaque(b"\x5e\x5e\x5e"))
+        .unwrap();
+    let printed = format!("{tree:?}");
+    assert!(
+        printed.contains("Secret(SecretBytes(3 bytes))"),
+        "{printed}"
+    );
+    assert!(!printed.contains("94, 94"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use core::{iter, ops::ControlFlow};
 use lwm2m_codec::{Path, Record};
 
 use super::Tree;
-use crate::{Failure, Object, ResourceDefinition};
+use crate::{Failure, Object, ResourceDefinition, check};
 
 /// Says which resources to visit; takes the path of the resource.
 pub type Filter<'f> = dyn Fn(Path, &ResourceDefinition) -> bool + 'f;
@@ -20,7 +20,8 @@ impl Tree {
     /// values and a multiple-instance resource without instances give a record without a value.
     ///
     /// # Errors
-    /// 4.04 if there is nothing at the path, and what an object answers to a read.
+    /// 4.04 if there is nothing at the path, 4.05 for a Resource Instance of a single-instance
+    /// resource, and what an object answers to a read.
     pub fn visit(
         &self,
         path: Path,
@@ -28,7 +29,7 @@ impl Tree {
         visitor: &mut Visitor<'_>,
     ) -> Result<ControlFlow<()>, Failure> {
         if !self.contains(path) {
-            return Err(Failure::not_found(path));
+            return Err(check::absent(self.resource_definition(path), path));
         }
         let Some(id) = path.object_id() else {
             for (_, object) in self.objects() {

@@ -1,0 +1,292 @@
+//! From a provision to requests: which instances, in which order, as which bytes.
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+
+use lwm2m_coap::Draft;
+use lwm2m_codec::{
+    ContentFormat, EncodeError, Encoder, MAX_ID, Path, Record, coap::Code, link::Links,
+};
+use lwm2m_model::{Field, ObjectInstance};
+
+use super::{Operation, Provision};
+use crate::{buffer, view::id};
+
+/// One request of a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) operation: Operation,
+    pub(super) path: Path,
+    content: Content,
+}
+
+/// Where the values of a Write come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    None,
+    Bootstrap,
+    Security(usize),
+    Server(usize),
+    AccessControl(usize),
+    Write(usize),
+}
+
+impl Step {
+    const fn new(operation: Operation, path: Path) -> Self {
+        Self {
+            operation,
+            path,
+            content: Content::None,
+        }
+    }
+
+    const fn write(path: Path, content: Content) -> Self {
+        Self {
+            operation: Operation::Write,
+            path,
+            content,
+        }
+    }
+
+    pub(super) const DISCOVER: Self = Self::new(Operation::Discover, Path::ROOT);
+
+    pub(super) fn is_write(&self) -> bool {
+        self.operation == Operation::Write
+    }
+
+    /// The request.
+    pub(super) fn draft(
+        &self,
+        provision: &Provision,
+        format: ContentFormat,
+        max_body: usize,
+    ) -> Result<Draft, EncodeError> {
+        Ok(match self.operation {
+            Operation::Discover => at(Draft::new(Code::GET), self.path).accept(ContentFormat::LINK),
+            Operation::Read => at(Draft::new(Code::GET), self.path).accept(format),
+            Operation::Delete => at(Draft::new(Code::DELETE), self.path),
+            Operation::Write => {
+                let payload = buffer::encode(max_body, |buf| self.encode(provision, format, buf))?;
+                at(Draft::new(Code::PUT), self.path).content(format, payload)
+            }
+            Operation::Finish => Draft::new(Code::POST).path_segment("bs"),
+        })
+    }
+
+    fn encode(
+        &self,
+        provision: &Provision,
+        format: ContentFormat,
+        buf: &mut [u8],
+    ) -> Result<usize, EncodeError> {
+        let mut encoder = Encoder::new(format, self.path, buf)?;
+        self.records(provision, &mut |record| encoder.push(record))?;
+        encoder.finish()
+    }
+
+    /// Passes the values of a Write to `sink`, in path order.
+    pub(super) fn records<E>(
+        &self,
+        provision: &Provision,
+        sink: &mut dyn FnMut(&Record<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let server = |index: usize| provision.servers.get(index);
+        match self.content {
+            Content::None => {}
+            Content::Bootstrap => {
+                if let Some(entry) = &provision.bootstrap {
+                    values(self.path, &entry.security, sink)?;
+                }
+            }
+            Content::Security(index) => {
+                if let Some(entry) = server(index) {
+                    values(self.path, &entry.security, sink)?;
+                }
+            }
+            Content::Server(index) => {
+                if let Some(entry) = server(index) {
+                    values(self.path, &entry.server, sink)?;
+                }
+            }
+            Content::AccessControl(index) => {
+                if let Some(instance) = provision.access_control.get(index) {
+                    values(self.path, instance, sink)?;
+                }
+            }
+            Content::Write(index) => {
+                for (path, value) in provision.writes.get(index).iter().flat_map(|w| &w.values) {
+                    sink(&Record::new(*path, value.as_value()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn at(draft: Draft, path: Path) -> Draft {
+    path.ids()
+        .iter()
+        .fold(draft, |draft, id| draft.path_id(*id))
+}
+
+/// Passes all values of an instance to `sink`.
+fn values<T: ObjectInstance, E>(
+    path: Path,
+    instance: &T,
+    sink: &mut dyn FnMut(&Record<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    for (resource, field) in fields(instance) {
+        let Some(path) = path.child(resource) else {
+            continue;
+        };
+        if let Some(value) = field.get(None) {
+            sink(&Record::new(path, value))?;
+        }
+        let mut after = None;
+        while let Some(ri) = field.next_instance(after) {
+            if let (Some(path), Some(value)) = (path.child(ri), field.get(Some(ri))) {
+                sink(&Record::new(path, value))?;
+            }
+            after = Some(ri);
+        }
+    }
+    Ok(())
+}
+
+/// The fields of an instance that hold something.
+fn fields<T: ObjectInstance>(instance: &T) -> impl Iterator<Item = (u16, &dyn Field)> {
+    T::DEFINITION.resources.iter().filter_map(|resource| {
+        let field = instance.field(resource.id)?;
+        field.has_value().then_some((resource.id, field))
+    })
+}
+
+/// What a device told of its instances.
+#[derive(Debug, Default)]
+pub(super) struct Discovered {
+    /// Security instances without a Short Server ID: that of the bootstrap server.
+    bootstrap: BTreeSet<u16>,
+    /// Security instances by Short Server ID.
+    securities: BTreeMap<u16, u16>,
+    /// Server instances by Short Server ID.
+    servers: BTreeMap<u16, u16>,
+    /// All instances of both.
+    instances: BTreeSet<Path>,
+}
+
+impl Discovered {
+    /// Reads the answer to a Bootstrap-Discover, as far as it can be read.
+    pub(super) fn parse(payload: &[u8]) -> Self {
+        let mut found = Self::default();
+        for link in Links::new(payload).map_while(Result::ok) {
+            let Some(path) = link.path() else { continue };
+            let [object @ (id::SECURITY | id::SERVER), instance] = *path.ids() else {
+                continue;
+            };
+            found.instances.insert(path);
+            match (object, link.ssid()) {
+                (id::SECURITY, None) => {
+                    found.bootstrap.insert(instance);
+                }
+                (id::SECURITY, Some(ssid)) => {
+                    found.securities.insert(ssid, instance);
+                }
+                (_, Some(ssid)) => {
+                    found.servers.insert(ssid, instance);
+                }
+                (_, None) => {}
+            }
+        }
+        found
+    }
+}
+
+/// The whole sequence behind the Discover. Instances without a fixed id get that of the same
+/// server on the device, or the lowest one that nothing has.
+pub(super) fn plan(provision: &Provision, discovered: &Discovered) -> Vec<Step> {
+    let reads = provision.read.iter();
+    let reads = reads.map(|path| Step::new(Operation::Read, *path));
+    let deletes = provision.delete.iter();
+    let deletes = deletes.map(|path| Step::new(Operation::Delete, *path));
+    let mut steps: Vec<Step> = reads.chain(deletes).collect();
+
+    let servers = &provision.servers;
+    let mut securities = Ids::new(provision, discovered, id::SECURITY);
+    securities.taken.extend(&discovered.bootstrap);
+    let own = provision.bootstrap.as_ref().map(|entry| entry.instance);
+    securities.taken.extend(own.flatten());
+    let fixed = servers.iter().filter_map(|entry| entry.security_instance);
+    securities.taken.extend(fixed);
+    let mut instances = Ids::new(provision, discovered, id::SERVER);
+    let fixed = servers.iter().filter_map(|entry| entry.server_instance);
+    instances.taken.extend(fixed);
+
+    if let Some(entry) = &provision.bootstrap {
+        let known = discovered.bootstrap.first().copied();
+        let instance = entry
+            .instance
+            .or(known)
+            .unwrap_or_else(|| securities.free());
+        let path = Path::instance(id::SECURITY, instance);
+        steps.push(Step::write(path, Content::Bootstrap));
+    }
+    let mut others = Vec::new();
+    for (index, entry) in servers.iter().enumerate() {
+        let ssid = u16::try_from(entry.server.short_server_id).unwrap_or(MAX_ID);
+        let security = securities.choose(entry.security_instance, &discovered.securities, ssid);
+        let server = instances.choose(entry.server_instance, &discovered.servers, ssid);
+        let path = Path::instance(id::SECURITY, security);
+        steps.push(Step::write(path, Content::Security(index)));
+        let path = Path::instance(id::SERVER, server);
+        others.push(Step::write(path, Content::Server(index)));
+    }
+    steps.append(&mut others);
+    for (index, instance) in (0..provision.access_control.len()).zip(0..MAX_ID) {
+        let path = Path::instance(id::ACCESS_CONTROL, instance);
+        steps.push(Step::write(path, Content::AccessControl(index)));
+    }
+    for (index, write) in provision.writes.iter().enumerate() {
+        steps.push(Step::write(write.path, Content::Write(index)));
+    }
+    steps.push(Step::new(Operation::Finish, Path::ROOT));
+    steps
+}
+
+/// Chooses instance ids of one object.
+struct Ids {
+    taken: BTreeSet<u16>,
+}
+
+impl Ids {
+    fn new(provision: &Provision, discovered: &Discovered, object: u16) -> Self {
+        let stays = |path: &&Path| {
+            path.object_id() == Some(object)
+                && !provision
+                    .delete
+                    .iter()
+                    .any(|deleted| deleted.contains(path))
+        };
+        let stay = discovered.instances.iter().filter(stays);
+        let written = provision.writes.iter().map(|write| &write.path);
+        let written = written.filter(|path| path.len() == 2 && path.object_id() == Some(object));
+        Self {
+            taken: stay.chain(written).filter_map(Path::instance_id).collect(),
+        }
+    }
+
+    fn choose(&mut self, fixed: Option<u16>, known: &BTreeMap<u16, u16>, ssid: u16) -> u16 {
+        let chosen = fixed.or(known.get(&ssid).copied());
+        let chosen = chosen.unwrap_or_else(|| self.free());
+        self.taken.insert(chosen);
+        chosen
+    }
+
+    fn free(&mut self) -> u16 {
+        let free = (0..MAX_ID).find(|id| !self.taken.contains(id));
+        let free = free.unwrap_or_default();
+        self.taken.insert(free);
+        free
+    }
+}

@@ -1,0 +1,91 @@
+//! One device being provisioned.
+
+use alloc::{collections::VecDeque, string::String, sync::Arc, vec::Vec};
+
+use lwm2m_coap::{ExchangeId, Instant};
+use lwm2m_codec::ContentFormat;
+
+use super::{
+    Operation, Provision, StepInfo,
+    plan::{Discovered, Step, plan},
+};
+
+/// A sequence under way: Discover, Reads, Deletes, Writes, Finish, each awaited.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) endpoint: String,
+    pub(super) provision: Arc<Provision>,
+    /// Formats to try, the next one when the device refuses the first (4.15).
+    formats: Vec<ContentFormat>,
+    /// What is to be done; the first one is under way.
+    steps: VecDeque<Step>,
+    /// The request under way.
+    pub(super) exchange: Option<ExchangeId>,
+    /// Length of its payload.
+    pub(super) sent: usize,
+    /// When the session has to have made progress.
+    pub(super) deadline: Instant,
+}
+
+impl Session {
+    pub(super) fn new(
+        endpoint: String,
+        provision: Arc<Provision>,
+        formats: Vec<ContentFormat>,
+        deadline: Instant,
+    ) -> Self {
+        let steps = match provision.discover {
+            true => VecDeque::from([Step::DISCOVER]),
+            false => plan(&provision, &Discovered::default()).into(),
+        };
+        Self {
+            endpoint,
+            provision,
+            formats,
+            steps,
+            exchange: None,
+            sent: 0,
+            deadline,
+        }
+    }
+
+    /// The step under way.
+    pub(super) fn step(&self) -> Option<Step> {
+        self.steps.front().copied()
+    }
+
+    pub(super) fn format(&self) -> ContentFormat {
+        self.formats.first().copied().unwrap_or(ContentFormat::TLV)
+    }
+
+    /// Goes on behind the step that was answered.
+    pub(super) fn advance(&mut self, answer: &[u8]) {
+        let done = self.steps.pop_front();
+        if done.is_some_and(|step| step.operation == Operation::Discover) {
+            let discovered = Discovered::parse(answer);
+            self.steps = plan(&self.provision, &discovered).into();
+        }
+    }
+
+    /// Takes the next format; false if there is none.
+    pub(super) fn next_format(&mut self) -> bool {
+        if self.formats.len() > 1 {
+            self.formats.remove(0);
+            return true;
+        }
+        false
+    }
+
+    /// The step under way, for events.
+    pub(super) fn info(&self) -> StepInfo {
+        let step = self.step();
+        let operation = step.map_or(Operation::Finish, |step| step.operation);
+        let formatted = matches!(operation, Operation::Write | Operation::Read);
+        StepInfo {
+            operation,
+            path: step.map_or(lwm2m_codec::Path::ROOT, |step| step.path),
+            format: formatted.then(|| self.format()),
+            sent: self.sent,
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Reads LwM2M CBOR.
+
+use crate::{
+    DecodeError, DecodeErrorKind, Path, Record, TypeOf,
+    cbor::{Head, Reader, major},
+    name::Root,
+};
+
+/// The payload, a gateway prefix, and the ids down to a resource.
+const MAX_MAPS: usize = 5;
+/// Resource values lie at least this deep.
+const RESOURCE_DEPTH: usize = 3;
+
+/// A map whose entries are being read.
+#[derive(Debug, Clone, Copy)]
+struct Map {
+    left: Option<u64>,
+    path: Path,
+    empty: bool,
+}
+
+/// Decodes maps from ids to values or further maps; a key adds one id or several.
+///
+/// A path that comes twice is returned twice.
+#[derive(Debug, Clone)]
+pub(crate) struct LwCborDecoder<'a> {
+    reader: Reader<'a>,
+    open: [Map; MAX_MAPS],
+    depth: usize,
+    root: Root<'a>,
+    last_root: Option<&'a str>,
+}
+
+impl<'a> LwCborDecoder<'a> {
+    pub(crate) fn new(payload: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(payload);
+        let head = reader.head()?;
+        if head.major != major::MAP {
+            return Err(DecodeError::new(0, DecodeErrorKind::Expected("a map")));
+        }
+        let map = Map {
+            left: head.count(),
+            path: Path::ROOT,
+            empty: true,
+        };
+        Ok(Self {
+            reader,
+            open: [map; MAX_MAPS],
+            depth: 1,
+            root: Root::Slash,
+            last_root: None,
+        })
+    }
+
+    pub(crate) fn set_root(&mut self, root: Root<'a>) {
+        self.root = root;
+    }
+
+    pub(crate) const fn last_root(&self) -> Option<&'a str> {
+        self.last_root
+    }
+
+    pub(crate) const fn pos(&self) -> usize {
+        self.reader.pos()
+    }
+
+    pub(crate) fn next_record(
+        &mut self,
+        types: &dyn TypeOf,
+    ) -> Result<Option<Record<'a>>, DecodeError> {
+        loop {
+            let index = self.depth.wrapping_sub(1);
+            let Some(map) = self.open.get_mut(index) else {
+                self.reader.end()?;
+                return Ok(None);
+            };
+            if !self.reader.more(&mut map.left) {
+                let map = *map;
+                self.depth = index;
+                if map.empty && !map.path.is_root() {
+                    return Ok(Some(Record::path_only(map.path)));
+                }
+                continue;
+            }
+            map.empty = false;
+            let parent = map.path;
+            let at = self.reader.pos();
+            let head = self.reader.head()?;
+            // Nearly every key is one id. Its path is made here, because a path in a `Result`
+            // would be written to memory in parts and read back as a whole.
+            let one_id = head.major == major::UNSIGNED && index > 0;
+            let path = if one_id && head.value <= u64::from(u16::MAX) && parent.len() < 4 {
+                parent.child_or_self(head.value as u16)
+            } else {
+                self.key(parent, head, at)?
+            };
+            if let Some(record) = self.value(path, types)? {
+                return Ok(Some(record));
+            }
+        }
+    }
+
+    /// Reads a key: an id, several ids, or, at the top, a prefix.
+    fn key(&mut self, parent: Path, head: Head, at: usize) -> Result<Path, DecodeError> {
+        let is_top = self.depth == 1;
+        let mut prefix = None;
+        let path = match head.major {
+            major::UNSIGNED => child(parent, head, at)?,
+            major::ARRAY => self.array_key(parent, head, is_top, &mut prefix)?,
+            major::TEXT if is_top => {
+                prefix = Some(self.prefix(head, at)?);
+                parent
+            }
+            _ => {
+                return Err(DecodeError::new(
+                    at,
+                    DecodeErrorKind::Expected("ids as key"),
+                ));
+            }
+        };
+        if is_top {
+            let right = match self.root {
+                Root::Slash => prefix.is_none(),
+                Root::Fixed(root) => prefix == Some(root),
+                Root::Any => true,
+            };
+            if !right {
+                return Err(DecodeError::new(at, DecodeErrorKind::InvalidPath));
+            }
+            self.last_root = prefix;
+        }
+        Ok(path)
+    }
+
+    fn array_key(
+        &mut self,
+        parent: Path,
+        array: Head,
+        is_top: bool,
+        prefix: &mut Option<&'a str>,
+    ) -> Result<Path, DecodeError> {
+        let mut path = parent;
+        let mut left = array.count();
+        let mut first = true;
+        while self.reader.more(&mut left) {
+            let at = self.reader.pos();
+            let head = self.reader.head()?;
+            if first && is_top && head.major == major::TEXT {
+                *prefix = Some(self.prefix(head, at)?);
+            } else {
+                path = child(path, head, at)?;
+            }
+            first = false;
+        }
+        if first {
+            let kind = DecodeErrorKind::Expected("an id in the key");
+            return Err(DecodeError::new(self.reader.pos(), kind));
+        }
+        Ok(path)
+    }
+
+    fn prefix(&mut self, head: Head, at: usize) -> Result<&'a str, DecodeError> {
+        let text = self.reader.text_of(head)?;
+        text.as_plain()
+            .ok_or(DecodeError::new(at, DecodeErrorKind::InvalidPath))
+    }
+
+    /// Reads what a key leads to: a value, or a map, which is opened.
+    fn value(&mut self, path: Path, types: &dyn TypeOf) -> Result<Option<Record<'a>>, DecodeError> {
+        let at = self.reader.pos();
+        let fail = |kind| DecodeError::new(at, kind);
+        if let Some(left) = self.reader.map()? {
+            let place = match path.child(0) {
+                Some(_) => self.open.get_mut(self.depth),
+                None => None,
+            };
+            *place.ok_or(fail(DecodeErrorKind::Unexpected("a map")))? = Map {
+                left,
+                path,
+                empty: true,
+            };
+            self.depth = self.depth.saturating_add(1);
+            return Ok(None);
+        }
+        if path.len() < RESOURCE_DEPTH {
+            return Err(fail(DecodeErrorKind::Expected("a map")));
+        }
+        match self.reader.value()?.typed(types.type_of(path)) {
+            Ok(value) => Ok(Some(Record::new(path, value))),
+            Err(kind) => Err(fail(kind)),
+        }
+    }
+}
+
+fn child(parent: Path, head: Head, at: usize) -> Result<Path, DecodeError> {
+    let invalid = DecodeError::new(at, DecodeErrorKind::InvalidPath);
+    if head.major != major::UNSIGNED {
+        return Err(DecodeError::new(at, DecodeErrorKind::Expected("an id")));
+    }
+    let id = u16::try_from(head.value).map_err(|_| invalid)?;
+    parent.child(id).ok_or(invalid)
+}

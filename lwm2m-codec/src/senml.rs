@@ -1,0 +1,220 @@
+//! SenML packs in JSON and CBOR (RFC 8428, RFC 8790, TS-Core §7.5.6, §7.5.7).
+
+mod cbor;
+mod encode;
+mod json;
+
+pub(crate) use cbor::SenmlCborDecoder;
+pub(crate) use encode::{NameText, SenmlEncoder, json_key, write_base_name};
+pub(crate) use json::SenmlJsonDecoder;
+
+use crate::{
+    Bytes, DecodeError, DecodeErrorKind, Record, Text, Type, TypeOf,
+    name::{Name, Root},
+    raw::Raw,
+};
+
+/// The highest SenML version (RFC 8428 §4.4).
+const MAX_VERSION: f64 = 10.0;
+
+/// The fields of one record that mean something to LwM2M.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Fields<'a> {
+    pub(crate) base_name: Option<Text<'a>>,
+    pub(crate) base_time: Option<f64>,
+    pub(crate) base_value: Option<f64>,
+    pub(crate) name: Option<Text<'a>>,
+    pub(crate) time: Option<f64>,
+    pub(crate) value: Option<Raw<'a>>,
+}
+
+/// A field by its label (RFC 8428 §4, table 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Label {
+    BaseName,
+    BaseTime,
+    BaseValue,
+    BaseVersion,
+    Name,
+    Time,
+    Value,
+    StringValue,
+    BooleanValue,
+    DataValue,
+    LinkValue,
+    /// A field that LwM2M does not use, or an unknown one.
+    Ignored,
+    /// An unknown field that must be understood (RFC 8428 §4.4).
+    Critical,
+}
+
+impl Label {
+    fn from_text(text: &str) -> Self {
+        match text.as_bytes() {
+            b"n" => Self::Name,
+            b"v" => Self::Value,
+            b"vs" => Self::StringValue,
+            b"vb" => Self::BooleanValue,
+            b"vd" => Self::DataValue,
+            b"vlo" => Self::LinkValue,
+            b"t" => Self::Time,
+            b"bn" => Self::BaseName,
+            b"bt" => Self::BaseTime,
+            b"bv" => Self::BaseValue,
+            b"bver" => Self::BaseVersion,
+            [.., b'_'] => Self::Critical,
+            _ => Self::Ignored,
+        }
+    }
+
+    /// Labels of the CBOR form (RFC 8428 §6, table 4).
+    fn from_number(number: i64) -> Self {
+        match number {
+            0 => Self::Name,
+            2 => Self::Value,
+            3 => Self::StringValue,
+            4 => Self::BooleanValue,
+            8 => Self::DataValue,
+            6 => Self::Time,
+            -2 => Self::BaseName,
+            -3 => Self::BaseTime,
+            -5 => Self::BaseValue,
+            -1 => Self::BaseVersion,
+            _ => Self::Ignored,
+        }
+    }
+}
+
+/// What holds from one record to the next.
+#[derive(Debug, Clone)]
+pub(crate) struct Pack<'a> {
+    root: Root<'a>,
+    base_name: Name<'a>,
+    base_time: Option<f64>,
+    base_value: f64,
+    /// The root of the last record.
+    pub(crate) last_root: Option<&'a str>,
+}
+
+impl<'a> Pack<'a> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            root: Root::Slash,
+            base_name: Name::new(Root::Slash),
+            base_time: None,
+            base_value: 0.0,
+            last_root: None,
+        }
+    }
+
+    pub(crate) fn set_root(&mut self, root: Root<'a>) {
+        self.root = root;
+        self.base_name = Name::new(root);
+    }
+
+    /// Names are relative to this path until a base name comes.
+    pub(crate) fn set_base(&mut self, base: crate::Path) {
+        self.base_name = Name::below(base);
+    }
+
+    /// Resolves a record, after all its fields were read (RFC 8428 §4.6).
+    #[inline]
+    pub(crate) fn resolve(
+        &mut self,
+        fields: &Fields<'a>,
+        types: &dyn TypeOf,
+        at: usize,
+    ) -> Result<Record<'a>, DecodeError> {
+        let fail = |kind| DecodeError::new(at, kind);
+        if let Some(base) = fields.base_name {
+            let mut name = Name::new(self.root);
+            name.push(base).map_err(fail)?;
+            self.base_name = name;
+        }
+        if fields.base_time.is_some() {
+            self.base_time = fields.base_time;
+        }
+        if let Some(value) = fields.base_value {
+            self.base_value = value;
+        }
+        let mut name = self.base_name;
+        if let Some(piece) = fields.name {
+            name.push(piece).map_err(fail)?;
+        }
+        self.last_root = name.root();
+        let path = name.finish().map_err(fail)?;
+        let time = match (self.base_time, fields.time) {
+            (None, time) => time,
+            (base, None) => base,
+            (Some(base), Some(time)) => Some(base + time),
+        };
+        let Some(raw) = fields.value else {
+            return Ok(Record {
+                path,
+                time,
+                value: None,
+            });
+        };
+        match self.add_base(raw).typed(types.type_of(path)) {
+            Ok(value) => Ok(Record {
+                path,
+                time,
+                value: Some(value),
+            }),
+            Err(kind) => Err(fail(kind)),
+        }
+    }
+
+    /// Adds the base value to a number (RFC 8428 §4.1).
+    #[inline]
+    fn add_base(&self, raw: Raw<'a>) -> Raw<'a> {
+        if self.base_value == 0.0 {
+            return raw;
+        }
+        let sum = match raw {
+            Raw::Integer(value) => value as f64 + self.base_value,
+            Raw::Unsigned(value) => value as f64 + self.base_value,
+            Raw::Float(value) => return Raw::Float(value + self.base_value),
+            other => return other,
+        };
+        // Two integers stay one.
+        crate::number::exact_i64(sum).map_or(Raw::Float(sum), Raw::Integer)
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// Notes the value; a record has only one (RFC 8428 §4.2).
+    #[inline]
+    pub(crate) fn set_value(&mut self, value: Raw<'a>, at: usize) -> Result<(), DecodeError> {
+        if self.value.is_some() {
+            let kind = DecodeErrorKind::Unexpected("a second value");
+            return Err(DecodeError::new(at, kind));
+        }
+        self.value = Some(value);
+        Ok(())
+    }
+}
+
+fn check_version(version: f64, at: usize) -> Result<(), DecodeError> {
+    if version > MAX_VERSION {
+        let kind = DecodeErrorKind::Unexpected("a SenML version above 10");
+        return Err(DecodeError::new(at, kind));
+    }
+    Ok(())
+}
+
+fn critical(at: usize) -> DecodeError {
+    let kind = DecodeErrorKind::Unexpected("an unknown field that must be understood");
+    DecodeError::new(at, kind)
+}
+
+/// Takes base64 text as bytes.
+fn data(text: Text<'_>, at: usize) -> Result<Raw<'_>, DecodeError> {
+    match Bytes::from_base64(text) {
+        Some(bytes) => Ok(Raw::Bytes(bytes)),
+        None => Err(DecodeError::new(
+            at,
+            DecodeErrorKind::InvalidValue(Type::Opaque),
+        )),
+    }
+}

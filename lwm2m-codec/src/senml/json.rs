@@ -1,0 +1,105 @@
+//! Reads SenML JSON.
+
+use super::{Fields, Label, Pack, check_version, critical, data};
+use crate::{DecodeError, Record, Text, TypeOf, json::Reader, name::Root, raw::Raw};
+
+#[derive(Debug, Clone)]
+pub(crate) struct SenmlJsonDecoder<'a> {
+    reader: Reader<'a>,
+    pack: Pack<'a>,
+    first: bool,
+}
+
+impl<'a> SenmlJsonDecoder<'a> {
+    pub(crate) fn new(payload: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(payload)?;
+        reader.require(b'[', "an array")?;
+        Ok(Self {
+            reader,
+            pack: Pack::new(),
+            first: true,
+        })
+    }
+
+    pub(crate) fn set_root(&mut self, root: Root<'a>) {
+        self.pack.set_root(root);
+    }
+
+    pub(crate) const fn last_root(&self) -> Option<&'a str> {
+        self.pack.last_root
+    }
+
+    pub(crate) const fn pos(&self) -> usize {
+        self.reader.pos()
+    }
+
+    pub(crate) fn next_record(
+        &mut self,
+        types: &dyn TypeOf,
+    ) -> Result<Option<Record<'a>>, DecodeError> {
+        let reader = &mut self.reader;
+        if !reader.more(&mut self.first, b']')? {
+            reader.end()?;
+            return Ok(None);
+        }
+        let at = reader.pos();
+        reader.require(b'{', "an object")?;
+        let mut fields = Fields::default();
+        let mut first = true;
+        while reader.more(&mut first, b'}')? {
+            field(reader, &mut fields)?;
+        }
+        self.pack.resolve(&fields, types, at).map(Some)
+    }
+}
+
+fn field<'a>(reader: &mut Reader<'a>, fields: &mut Fields<'a>) -> Result<(), DecodeError> {
+    let at = reader.pos();
+    let value = match label(reader.key()?) {
+        Label::Name => {
+            fields.name = Some(reader.string()?);
+            return Ok(());
+        }
+        Label::BaseName => {
+            fields.base_name = Some(reader.string()?);
+            return Ok(());
+        }
+        Label::Time => {
+            fields.time = Some(reader.float()?);
+            return Ok(());
+        }
+        Label::BaseTime => {
+            fields.base_time = Some(reader.float()?);
+            return Ok(());
+        }
+        Label::BaseValue => {
+            fields.base_value = Some(reader.float()?);
+            return Ok(());
+        }
+        Label::BaseVersion => return check_version(reader.float()?, at),
+        Label::Ignored => return reader.skip(),
+        Label::Critical => return Err(critical(at)),
+        Label::Value if reader.null() => Raw::Null,
+        Label::Value => reader.number()?,
+        Label::StringValue => Raw::Text(reader.string()?),
+        Label::BooleanValue => Raw::Boolean(reader.boolean()?),
+        Label::LinkValue => Raw::Link(reader.string()?),
+        Label::DataValue => data(reader.string()?, at)?,
+    };
+    fields.set_value(value, at)
+}
+
+/// A label written with escapes is resolved first: `"\u006e"` is a name as well.
+#[inline]
+fn label(key: Text<'_>) -> Label {
+    const LONGEST: usize = 32;
+    let mut buf = [0; LONGEST];
+    match key.as_plain() {
+        Some(key) => Label::from_text(key),
+        None => match key.copy_to(&mut buf) {
+            Some(key) => Label::from_text(key),
+            None if key.chars().last() == Some('_') => Label::Critical,
+            None => Label::Ignored,
+        },
+    }
+}

@@ -1,0 +1,143 @@
+//! Who a device is, and under which endpoint names it may register (TS-Transport §5).
+
+use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
+use core::{fmt, net::SocketAddr};
+
+use lwm2m_coap::Identity;
+
+use crate::{EndpointPolicy, RefuseReason};
+
+/// An [`Identity`] that owns its bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum IdentityOwned {
+    /// Nobody knows: the device is its address.
+    NoSec,
+    /// A PSK identity.
+    Psk(Box<[u8]>),
+}
+
+impl IdentityOwned {
+    /// Borrows the identity; one of a kind unknown to this crate never arises.
+    pub fn as_ref(&self) -> Identity<'_> {
+        match self {
+            Self::NoSec => Identity::NoSec,
+            Self::Psk(identity) => Identity::Psk(identity),
+        }
+    }
+}
+
+impl From<Identity<'_>> for IdentityOwned {
+    fn from(identity: Identity<'_>) -> Self {
+        match identity {
+            Identity::Psk(identity) => Self::Psk(identity.into()),
+            // A kind of identity that this crate doesn't know proves nothing to it.
+            _ => Self::NoSec,
+        }
+    }
+}
+
+impl fmt::Debug for IdentityOwned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_ref().fmt(f)
+    }
+}
+
+/// To whom a registration belongs: to an identity, or without one to an address.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Owner {
+    Address(SocketAddr),
+    Psk(Box<[u8]>),
+}
+
+impl Owner {
+    pub(crate) fn new(identity: &IdentityOwned, address: SocketAddr) -> Self {
+        match identity {
+            IdentityOwned::NoSec => Self::Address(address),
+            IdentityOwned::Psk(identity) => Self::Psk(identity.clone()),
+        }
+    }
+
+    pub(crate) fn identity(&self) -> IdentityOwned {
+        match self {
+            Self::Address(_) => IdentityOwned::NoSec,
+            Self::Psk(identity) => IdentityOwned::Psk(identity.clone()),
+        }
+    }
+}
+
+/// The table of endpoints and their identities, which the application fills.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    identities: BTreeMap<Box<str>, IdentityOwned>,
+    endpoints: BTreeMap<Box<[u8]>, Vec<Box<str>>>,
+}
+
+impl Directory {
+    pub(crate) fn allow(&mut self, endpoint: &str, identity: IdentityOwned) {
+        self.disallow(endpoint);
+        if let IdentityOwned::Psk(psk) = &identity {
+            let names = self.endpoints.entry(psk.clone()).or_default();
+            names.push(endpoint.into());
+        }
+        self.identities.insert(endpoint.into(), identity);
+    }
+
+    pub(crate) fn disallow(&mut self, endpoint: &str) -> bool {
+        let Some(identity) = self.identities.remove(endpoint) else {
+            return false;
+        };
+        if let IdentityOwned::Psk(psk) = identity
+            && let Some(names) = self.endpoints.get_mut(&psk)
+        {
+            names.retain(|name| **name != *endpoint);
+            if names.is_empty() {
+                self.endpoints.remove(&psk);
+            }
+        }
+        true
+    }
+
+    /// True if the table names the endpoint.
+    pub(crate) fn lists(&self, endpoint: &str) -> bool {
+        self.identities.contains_key(endpoint)
+    }
+
+    /// The endpoint name of a device that states none: the identity's only entry in the table,
+    /// or the identity itself (TS-Core §6.2.1).
+    pub(crate) fn endpoint_of(&self, identity: &IdentityOwned) -> Option<String> {
+        let IdentityOwned::Psk(psk) = identity else {
+            return None;
+        };
+        match self.endpoints.get(psk).map(Vec::as_slice) {
+            Some([name]) => Some(name.clone().into()),
+            Some(_) => None,
+            None => String::from_utf8(psk.to_vec()).ok(),
+        }
+    }
+
+    /// Checks whether an identity may register under a name.
+    pub(crate) fn check(
+        &self,
+        policy: EndpointPolicy,
+        endpoint: &str,
+        identity: &IdentityOwned,
+    ) -> Result<(), RefuseReason> {
+        if let Some(expected) = self.identities.get(endpoint) {
+            return match expected == identity {
+                true => Ok(()),
+                false => Err(RefuseReason::IdentityMismatch),
+            };
+        }
+        match (policy, identity) {
+            (EndpointPolicy::DangerouslyAny, _) | (EndpointPolicy::Open, IdentityOwned::NoSec) => {
+                Ok(())
+            }
+            (EndpointPolicy::Listed, _) | (EndpointPolicy::Secured, IdentityOwned::NoSec) => {
+                Err(RefuseReason::NotAllowed)
+            }
+            (_, IdentityOwned::Psk(psk)) if **psk == *endpoint.as_bytes() => Ok(()),
+            (_, IdentityOwned::Psk(_)) => Err(RefuseReason::IdentityMismatch),
+        }
+    }
+}
