@@ -37,6 +37,9 @@ impl Endpoint {
     }
 
     /// Lets a request pass as if it had been lost: the peer's repetition is new again.
+    ///
+    /// The body of a block-wise one is lost with it: the repetition of its last block gets 4.08,
+    /// upon which the peer starts again.
     pub fn ignore(&mut self, now: Instant, responder: Responder) {
         self.clock(now);
         self.stop_acknowledge(&responder);
