@@ -39,7 +39,7 @@ impl Server {
         endpoint.clone_from(&parameters.endpoint);
         let version = parameters.supported_version()?;
         let entry = self.registry.peer(peer).ok_or(RefuseReason::Late)?;
-        let (identity, address) = (entry.identity.clone(), entry.address);
+        let (identity, address) = (entry.owner.identity(), entry.address);
         // TS-Core §6.2.1: the name may be missing if the security layer proves it.
         let name = match &parameters.endpoint {
             Some(name) => name.clone(),
@@ -245,24 +245,21 @@ impl Server {
             self.close(left);
         }
         // Without an identity the address is what the registration belongs to.
-        if moved.address
-            && let Some(registration) = self.registration(id)
-        {
-            let change = Change::Updated {
-                registration: id,
-                unix_time: registration.updated_unix,
-                snapshot: Some(Box::new(RegistrationRecord::of(registration))),
-            };
-            self.record(change);
+        if moved.address {
+            if let Some(registration) = self.registration(id) {
+                let change = Change::Updated {
+                    registration: id,
+                    unix_time: registration.updated_unix,
+                    snapshot: Some(Box::new(RegistrationRecord::of(registration))),
+                };
+                self.record(change);
+            }
         }
         moved.session
     }
 
     fn close_if_unused(&mut self, peer: Option<PeerId>) {
-        let unused = |peer: &PeerId| {
-            let entry = self.registry.peer(*peer);
-            entry.is_some_and(|entry| entry.registrations.is_empty())
-        };
+        let unused = |peer: &PeerId| self.registry.is_unused(*peer);
         if let Some(peer) = peer.filter(unused) {
             self.close(peer);
         }

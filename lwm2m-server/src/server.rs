@@ -144,9 +144,7 @@ impl Server {
         self.registry.insert_peer(Peer {
             id: peer,
             owner: Owner::new(&identity, address),
-            identity,
             address,
-            registrations: Default::default(),
         });
     }
 
