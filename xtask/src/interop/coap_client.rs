@@ -134,10 +134,18 @@ impl Exchange {
         self.messages.iter().find(|message| message.is_response())
     }
 
-    /// The response's code, or `no answer`.
-    pub(super) fn code(&self) -> &str {
-        self.response()
-            .map_or("no answer", |message| message.code.as_str())
+    /// The response's code, the alert that ended the handshake, or `no answer`.
+    pub(super) fn outcome(&self) -> &str {
+        match self.response() {
+            Some(message) => &message.code,
+            None => self.alert().unwrap_or("no answer"),
+        }
+    }
+
+    /// The fatal alert that the peer sent, as OpenSSL names it: `fatal:decrypt error`.
+    fn alert(&self) -> Option<&str> {
+        let (_, alert) = self.output.split_once("alert read:")?;
+        alert.lines().next()
     }
 
     /// True if a request left.
@@ -221,13 +229,25 @@ mod tests {
             output: String::new(),
         };
         assert!(exchange.was_sent());
-        assert_eq!(exchange.code(), "2.01");
+        assert_eq!(exchange.outcome(), "2.01");
         let response = exchange.response().unwrap();
         assert_eq!(response.location().as_deref(), Some("/rd/5a3f"));
         assert_eq!(
             response.to_string(),
             "ACK 2.01 Location-Path:rd Location-Path:5a3f"
         );
+    }
+
+    #[test]
+    fn without_an_answer_the_alert_is_what_came() {
+        let exchange = |output: &str| Exchange {
+            command_line: String::new(),
+            messages: Vec::new(),
+            output: output.to_owned(),
+        };
+        let alert = exchange("WARN DTLS: SSL3 alert read:fatal:decrypt error\nERR  cannot send\n");
+        assert_eq!(alert.outcome(), "fatal:decrypt error");
+        assert_eq!(exchange("INFO timeout\n").outcome(), "no answer");
     }
 
     #[test]
