@@ -297,6 +297,11 @@ impl Network {
             .retain(|one, two| one.node != node.0 && two.node != node.0);
     }
 
+    /// Number of sessions that a node has.
+    pub fn session_count(&self, node: NodeId) -> usize {
+        self.sessions.keys().filter(|end| end.node == node.0).count()
+    }
+
     /// Gives a node another address; its sessions over DTLS-less UDP become new peers.
     pub fn rebind(&mut self, node: NodeId) {
         let address = &mut self.nodes[node.0].address;

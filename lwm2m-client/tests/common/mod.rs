@@ -1,6 +1,8 @@
 //! A device under test and a scripted server, joined in virtual time.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod boot;
+
 use std::collections::VecDeque;
 
 use lwm2m_client::{Client, Config, Event};
