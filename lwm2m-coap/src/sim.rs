@@ -299,7 +299,10 @@ impl Network {
 
     /// Number of sessions that a node has.
     pub fn session_count(&self, node: NodeId) -> usize {
-        self.sessions.keys().filter(|end| end.node == node.0).count()
+        self.sessions
+            .keys()
+            .filter(|end| end.node == node.0)
+            .count()
     }
 
     /// Gives a node another address; its sessions over DTLS-less UDP become new peers.
