@@ -15,7 +15,7 @@ use lwm2m_server::{Config, EndpointPolicy};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use self::{api::Api, credentials::Credentials, feed::Feed, psk::PskEntry, store::Store};
+use self::{api::Api, credentials::Credentials, feed::Feed, psk::PskArgument, store::Store};
 use crate::{definitions, failure::Failure, output::Output, runtime};
 
 const COAP: &str = "0.0.0.0:5683";
@@ -54,7 +54,7 @@ pub(crate) struct Args {
     /// repeated. The endpoint name then belongs to this identity and no other. Keys set over HTTP
     /// are added to these
     #[arg(long, value_name = "ENDPOINT,IDENTITY,HEXKEY")]
-    psk: Vec<PskEntry>,
+    psk: Vec<PskArgument>,
     /// Which endpoint names may register besides those with a key
     #[arg(long, value_enum, default_value_t = Endpoints::Open)]
     endpoints: Endpoints,
@@ -116,7 +116,12 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Some(folder) => Some(Store::open(folder).map_err(Failure::runtime)?),
         None => None,
     };
-    let credentials = Credentials::new(store.clone(), &args.psk)?;
+    let mut keys = Vec::new();
+    for (index, argument) in args.psk.iter().enumerate() {
+        let wrong = |error| Failure::usage(format!("--psk number {}: {error}", index + 1));
+        keys.push(argument.read().map_err(wrong)?);
+    }
+    let credentials = Credentials::new(store.clone(), &keys)?;
     let http = match args.no_http {
         true => None,
         false => Some(bind_http(args.http).await?),
