@@ -1,12 +1,15 @@
 //! The `lwm2m` command.
 #![forbid(unsafe_code)]
 
+mod client;
 mod definitions;
 mod failure;
 mod hex;
+mod lifeline;
 mod output;
 mod runtime;
 mod server;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -26,6 +29,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Client(client::ClientArgs),
     Server(server::Args),
 }
 
@@ -33,6 +37,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     output::log();
     let result = match cli.command {
+        Command::Client(args) => {
+            runtime::block_on(async { client::run(args).await.map_err(failure::Failure::runtime) })
+        }
         Command::Server(args) => runtime::block_on(server::run(args)),
     };
     match result {

@@ -78,6 +78,12 @@ impl Boot {
             .min()
     }
 
+    /// True while the bootstrap server changes the accounts: registrations stand still, because
+    /// what the tree holds may be undone yet.
+    pub(crate) const fn is_provisioning(&self) -> bool {
+        matches!(self.state, State::Provisioning { .. })
+    }
+
     /// The bootstrap server, if it may send requests.
     pub(crate) const fn peer(&self) -> Option<PeerId> {
         match &self.state {
@@ -106,11 +112,11 @@ impl Client {
     }
 
     pub(crate) fn drive_boot(&mut self) {
-        if let Some((peer, at)) = self.boot.lingering
-            && at <= self.now
-        {
-            self.boot.lingering = None;
-            self.close_peer(peer);
+        if let Some((peer, at)) = self.boot.lingering {
+            if at <= self.now {
+                self.boot.lingering = None;
+                self.close_peer(peer);
+            }
         }
         match &self.boot.state {
             State::Waiting { at } if *at <= self.now => self.begin_boot(),

@@ -90,6 +90,11 @@ impl Client {
         self.running = true;
         self.tree.take_changes();
         self.load_accounts();
+        for link in &mut self.links {
+            if matches!(link.state, State::Idle { at: None }) {
+                link.state = State::Idle { at: Some(self.now) };
+            }
+        }
         if self.links.is_empty() {
             self.request_bootstrap();
         }
@@ -153,10 +158,10 @@ impl Client {
     pub fn request_update(&mut self, now: Instant, server: Option<u16>) {
         self.clock(now);
         for link in &mut self.links {
-            if server.is_none_or(|ssid| link.ssid == ssid)
-                && let Some(registered) = link.registered_mut()
-            {
-                registered.update_wanted = true;
+            if server.is_none_or(|ssid| link.ssid == ssid) {
+                if let Some(registered) = link.registered_mut() {
+                    registered.update_wanted = true;
+                }
             }
         }
         self.advance();
@@ -448,11 +453,13 @@ impl Engine for Client {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let links = self.links.iter().filter_map(|link| {
-            let asleep = self.sleep_time(link);
-            link.due().into_iter().chain(asleep).min()
+        let provisioning = self.boot.is_provisioning();
+        let links = self.links.iter().flat_map(|link| {
+            let due = link.due().filter(|_| !provisioning);
+            due.into_iter().chain(self.sleep_time(link))
         });
         let observations = self.observations.iter().filter_map(Observation::due);
+        let observations = observations.filter(|_| !provisioning);
         let deferred = self.deferred.iter().map(|deferred| deferred.deadline);
         self.endpoint
             .poll_timeout()

@@ -1,4 +1,4 @@
-//! The device side of OMA Lightweight M2M as an engine without IO.
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations)]

@@ -174,6 +174,9 @@ impl Client {
 
     /// Evaluates what changed and sends what is due.
     pub(crate) fn drive_observations(&mut self) {
+        if self.boot.is_provisioning() {
+            return;
+        }
         for index in 0..self.observations.len() {
             let observation = &self.observations[index];
             let due = observation.due.is_some_and(|at| at <= self.now);
@@ -260,7 +263,7 @@ impl Client {
         let since = self.now.since(observation.last_evaluated);
         let too_early = timing.epmin.is_some_and(|epmin| since < epmin);
         let periodic = timing.epmax.is_some_and(|epmax| since >= epmax);
-        if (!observation.changed && !periodic) || (too_early && !periodic) {
+        if (too_early || !observation.changed) && !periodic {
             return;
         }
         let samples = sample(&self.tree, &observation.paths);
@@ -455,10 +458,10 @@ impl Client {
             observation.candidate = true;
             self.schedule(index);
         }
-        if let Some(link) = self.link_of_peer(peer)
-            && let Some(registered) = self.links[link].registered_mut()
-        {
-            registered.update_wanted = true;
+        if let Some(link) = self.link_of_peer(peer) {
+            if let Some(registered) = self.links[link].registered_mut() {
+                registered.update_wanted = true;
+            }
         }
     }
 }

@@ -59,8 +59,11 @@ impl Client {
         if self.boot.peer() == Some(responder.peer()) {
             return self.on_bootstrap_request(responder, message, body);
         }
-        let link = self.link_of_peer(responder.peer());
+        let link = self
+            .link_of_peer(responder.peer())
+            .filter(|_| !self.boot.is_provisioning());
         let Some(link) = link.filter(|link| self.links[*link].registered().is_some()) else {
+            // TS-Core §6.1.4: unrelated requests may be ignored during a bootstrap.
             // TS-Core §6.2.1: requests before the registration is complete are ignored.
             return self.endpoint.ignore(self.now, responder);
         };

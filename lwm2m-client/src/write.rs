@@ -62,10 +62,10 @@ impl Client {
             _ => path,
         };
         self.authorize(request.link, Operation::Write, target)?;
-        if let Some(definition) = self.tree.resource_definition(path)
-            && !definition.operations.write
-        {
-            return Err(Failure::not_allowed(path));
+        if let Some(definition) = self.tree.resource_definition(path) {
+            if !definition.operations.write {
+                return Err(Failure::not_allowed(path));
+            }
         }
         Ok(())
     }
@@ -194,10 +194,10 @@ impl Client {
             return Err(Failure::not_allowed(path));
         }
         self.authorize(request.link, Operation::Delete, path)?;
-        if let Some(definition) = self.tree.resource_definition(path)
-            && !definition.operations.write
-        {
-            return Err(Failure::not_allowed(path));
+        if let Some(definition) = self.tree.resource_definition(path) {
+            if !definition.operations.write {
+                return Err(Failure::not_allowed(path));
+            }
         }
         self.transact(request, Operation::Delete, |tree| tree.delete(path))?;
         Ok(Answer::Now(Draft::new(Code::DELETED)))
@@ -230,7 +230,8 @@ enum Content {
 /// Decodes the payload of a request whole, before anything is changed.
 fn decode(tree: &Tree, request: &Request<'_>, format: ContentFormat) -> Result<Vec<Item>, Failure> {
     let bad = |error: DecodeError| decode_failure(request.path, error);
-    let mut items = Vec::new();
+    let mut items: Vec<Item> = Vec::new();
+    let mut paths = BTreeSet::new();
     for record in Decoder::new(format, request.path, request.body, tree).map_err(bad)? {
         let record = record.map_err(bad)?;
         if !request.path.contains(&record.path) {
@@ -238,6 +239,10 @@ fn decode(tree: &Tree, request: &Request<'_>, format: ContentFormat) -> Result<V
                 record.path,
                 "the path is outside of the target",
             ));
+        }
+        // TS-Core §7.5.4 leaves it open what a second value means: nothing good.
+        if format == ContentFormat::LWM2M_CBOR && !paths.insert(record.path) {
+            return Err(Failure::bad_request(record.path, "the path comes twice"));
         }
         let content = match record.value {
             None => Content::Empty,

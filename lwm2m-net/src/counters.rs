@@ -31,6 +31,10 @@ counters! {
     received,
     /// Datagrams handed to a socket.
     sent,
+    /// Bytes in the datagrams received.
+    bytes_received,
+    /// Bytes in the datagrams handed to a socket.
+    bytes_sent,
     /// Datagrams that a socket refused to take, or that met a full socket while none could be kept.
     send_failed,
     /// Errors that reading a socket gave, such as an ICMP error.
@@ -74,7 +78,12 @@ pub(crate) struct Counter(AtomicU64);
 impl Counter {
     /// Adds one.
     pub(crate) fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add_many(1);
+    }
+
+    /// Adds the length of something.
+    pub(crate) fn add_many(&self, count: usize) {
+        self.0.fetch_add(count as u64, Ordering::Relaxed);
     }
 
     fn read(&self) -> u64 {

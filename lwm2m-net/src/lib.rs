@@ -19,6 +19,7 @@
 mod clock;
 mod connect;
 mod counters;
+pub mod device;
 mod driver;
 mod dtls;
 mod handle;

@@ -142,8 +142,9 @@ impl Sockets {
             return Sent::No;
         }
         match socket.io.try_send_to(data, to) {
-            Ok(_) => {
+            Ok(len) => {
                 self.counters.sent.add();
+                self.counters.bytes_sent.add_many(len);
                 Sent::Yes
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -182,6 +183,7 @@ impl Sockets {
         match socket.io.try_recv_from(buf) {
             Ok(datagram) => {
                 self.counters.received.add();
+                self.counters.bytes_received.add_many(datagram.0);
                 Some(datagram)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,

@@ -101,6 +101,8 @@ pub struct Limits {
     pub observations_per_device: usize,
     /// Registers that wait for the application's decision.
     pub decisions: usize,
+    /// Profiles that [`Server::define_profile`](crate::Server::define_profile) may define.
+    pub profiles: usize,
     /// Journal records that the driver did not take, and answers that wait for one.
     pub journal: usize,
 }
@@ -117,6 +119,7 @@ impl Default for Limits {
             requests: 65_536,
             observations_per_device: 64,
             decisions: 1_024,
+            profiles: 1_024,
             journal: 65_536,
         }
     }

@@ -3,10 +3,7 @@
 use alloc::{boxed::Box, string::String, string::ToString};
 
 use lwm2m_coap::{Draft, Duration, Instant, PeerId, Responder};
-use lwm2m_codec::{
-    Version,
-    coap::{Code, Message, OptionNumber},
-};
+use lwm2m_codec::coap::{Code, Message, OptionNumber};
 
 use crate::{
     Bindings, Change, Changes, DeregisterReason, EndReason, EndpointPolicy, Event, FailReason,
@@ -42,10 +39,10 @@ impl Server {
         endpoint.clone_from(&parameters.endpoint);
         let version = parameters.supported_version()?;
         let entry = self.registry.peer(peer).ok_or(RefuseReason::Late)?;
-        let (identity, address) = (entry.identity.clone(), entry.address);
+        let (identity, address) = (entry.owner.identity(), entry.address);
         // TS-Core §6.2.1: the name may be missing if the security layer proves it.
-        let name = match parameters.endpoint {
-            Some(name) => name,
+        let name = match &parameters.endpoint {
+            Some(name) => name.clone(),
             None => self
                 .directory
                 .endpoint_of(&identity)
@@ -54,10 +51,7 @@ impl Server {
         *endpoint = Some(name.clone());
         self.check_endpoint(&name, &identity)?;
         let listing = Listing::parse(message.content_format(), body, limits)?;
-        let listing = listing.ok_or(match version < Version::V1_2 {
-            true => RefuseReason::Missing("object list"),
-            false => RefuseReason::ObjectsUnknown,
-        })?;
+        let listing = self.resolve_listing(version, &parameters, listing)?;
         let unix = self.unix_now();
         Ok(Box::new(Registration {
             id: self.new_location(),
@@ -208,6 +202,7 @@ impl Server {
             Ok(update) => update,
             Err(reason) => return self.respond(responder, refusal(&reason)),
         };
+        let listing = self.updated_listing(id, &parameters, listing);
         let moved = self.follow(id, responder.peer());
         let (now, unix) = (self.now, self.unix_now());
         let Some(device) = self.registry.get_mut(id) else {
@@ -217,10 +212,10 @@ impl Server {
         registration.updated_at = now;
         registration.updated_unix = unix;
         let mut changes = apply(registration, parameters, listing);
-        changes.address = moved;
         let snapshot = changes
             .any()
             .then(|| Box::new(RegistrationRecord::of(registration)));
+        changes.address = moved;
         let lifetime = registration.lifetime;
         let expires = self.expiry(lifetime);
         if let Some(device) = self.registry.get_mut(id) {
@@ -249,14 +244,22 @@ impl Server {
         if let Some(left) = moved.left {
             self.close(left);
         }
+        // Without an identity the address is what the registration belongs to.
+        if moved.address {
+            if let Some(registration) = self.registration(id) {
+                let change = Change::Updated {
+                    registration: id,
+                    unix_time: registration.updated_unix,
+                    snapshot: Some(Box::new(RegistrationRecord::of(registration))),
+                };
+                self.record(change);
+            }
+        }
         moved.session
     }
 
     fn close_if_unused(&mut self, peer: Option<PeerId>) {
-        let unused = |peer: &PeerId| {
-            let entry = self.registry.peer(*peer);
-            entry.is_some_and(|entry| entry.registrations.is_empty())
-        };
+        let unused = |peer: &PeerId| self.registry.is_unused(*peer);
         if let Some(peer) = peer.filter(unused) {
             self.close(peer);
         }

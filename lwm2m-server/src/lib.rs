@@ -42,11 +42,15 @@ mod answer;
 mod config;
 mod counters;
 mod decision;
+mod drafts;
 mod event;
+mod handover;
 mod identity;
 mod interface;
 mod journal;
+mod notification;
 mod observation;
+mod profile;
 mod queue;
 mod refuse;
 mod register;
@@ -67,7 +71,9 @@ pub use identity::IdentityOwned;
 pub use journal::{Change, JournalError, JournalRecord, ObservationRecord, RegistrationRecord};
 pub use observation::Target;
 pub use refuse::RefuseReason;
-pub use registration::{Bindings, ObjectList, Registration, RegistrationId};
+pub use registration::{
+    Bindings, ObjectList, ParseRegistrationIdError, Registration, RegistrationId,
+};
 pub use requests::{DeviceView, RequestError, WriteMode};
 pub use restore::Restored;
 pub use server::Server;

@@ -177,6 +177,14 @@ impl ObjectList {
         }
     }
 
+    /// Adds all entries of another list.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for entry in &other.entries {
+            let instance = (entry.instance != MAX_ID).then_some(entry.instance);
+            self.insert(entry.object, instance, entry.ver);
+        }
+    }
+
     fn range(&self, object: u16) -> core::ops::Range<usize> {
         let start = self.entries.partition_point(|e| e.object < object);
         let end = self.entries.partition_point(|e| e.object <= object);

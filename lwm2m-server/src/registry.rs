@@ -14,7 +14,7 @@ use lwm2m_coap::{ExchangeId, Instant, PeerId};
 use lwm2m_codec::coap::Token;
 
 use crate::{
-    IdentityOwned, ObservationId, Registration, RegistrationId,
+    ObservationId, Registration, RegistrationId,
     identity::Owner,
     observation::Observation,
     queue::{InFlight, Request},
@@ -73,14 +73,12 @@ impl Device {
     }
 }
 
-/// A peer: who it is and what it registered.
+/// A peer: who it is. Its registrations are those of its owner that name it.
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) id: PeerId,
     pub(crate) owner: Owner,
-    pub(crate) identity: IdentityOwned,
     pub(crate) address: SocketAddr,
-    pub(crate) registrations: BTreeSet<RegistrationId>,
 }
 
 /// Devices by id, endpoint, owner and peer; observations and requests by their ids.
@@ -146,13 +144,6 @@ impl Registry {
         let endpoint = device.registration.endpoint.clone();
         self.by_endpoint.insert(endpoint, id);
         self.by_owner.insert((device.owner(), id));
-        if let Some(peer) = device
-            .registration
-            .peer
-            .and_then(|peer| self.peer_mut(peer))
-        {
-            peer.registrations.insert(id);
-        }
         self.devices.insert(id, Box::new(device));
         self.arm(id);
     }
@@ -165,23 +156,13 @@ impl Registry {
         if let Some(at) = device.armed {
             self.timers.remove(&(at, id));
         }
-        if let Some(peer) = device
-            .registration
-            .peer
-            .and_then(|peer| self.peer_mut(peer))
-        {
-            peer.registrations.remove(&id);
-        }
         Some(device)
     }
 
     /// Binds a registration to the peer that it came from; returns the peer that it leaves, if
     /// no other registration uses that.
     pub(crate) fn attach(&mut self, id: RegistrationId, peer: PeerId) -> Moved {
-        let entry = self
-            .peers
-            .get_mut(&peer.index)
-            .filter(|entry| entry.id == peer);
+        let entry = self.peers.get(&peer.index).filter(|e| e.id == peer);
         let Some((device, entry)) = self.devices.get_mut(&id).zip(entry) else {
             return Moved::default();
         };
@@ -189,7 +170,6 @@ impl Registry {
         if registration.peer == Some(peer) {
             return Moved::default();
         }
-        entry.registrations.insert(id);
         let address = registration.address != entry.address;
         if address && matches!(entry.owner, Owner::Address(_)) {
             let old = Owner::new(&registration.identity, registration.address);
@@ -197,24 +177,28 @@ impl Registry {
             self.by_owner.insert((entry.owner.clone(), id));
         }
         registration.address = entry.address;
-        let old = registration.peer.replace(peer);
-        let left = old.filter(|old| {
-            let registrations = self.peer_mut(*old).map(|entry| &mut entry.registrations);
-            registrations.is_some_and(|set| set.remove(&id) && set.is_empty())
-        });
+        let left = registration.peer.replace(peer);
         Moved {
             address,
             session: true,
-            left,
+            left: left.filter(|left| self.is_unused(*left)),
         }
+    }
+
+    /// True if a peer has no registration.
+    pub(crate) fn is_unused(&self, id: PeerId) -> bool {
+        let Some(peer) = self.peer(id) else {
+            return false;
+        };
+        let mut owned = self.owned_by(&peer.owner);
+        !owned.any(|owned| {
+            self.get(owned)
+                .is_some_and(|d| d.registration.peer == Some(id))
+        })
     }
 
     pub(crate) fn peer(&self, id: PeerId) -> Option<&Peer> {
         self.peers.get(&id.index).filter(|peer| peer.id == id)
-    }
-
-    fn peer_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
-        self.peers.get_mut(&id.index).filter(|peer| peer.id == id)
     }
 
     /// Adds a peer; one of another generation leaves the slot.
@@ -230,10 +214,15 @@ impl Registry {
         if self.peer(id).is_none() {
             return;
         }
-        let peer = self.peers.remove(&id.index);
-        for id in peer.into_iter().flat_map(|peer| peer.registrations) {
-            if let Some(device) = self.devices.get_mut(&id) {
-                device.registration.peer = None;
+        let Some(peer) = self.peers.remove(&id.index) else {
+            return;
+        };
+        let owned: Vec<_> = self.owned_by(&peer.owner).collect();
+        for registration in owned {
+            if let Some(device) = self.get_mut(registration) {
+                if device.registration.peer == Some(id) {
+                    device.registration.peer = None;
+                }
             }
         }
     }

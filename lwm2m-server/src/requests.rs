@@ -4,13 +4,13 @@ use alloc::{string::ToString, vec, vec::Vec};
 
 use lwm2m_coap::{Draft, Duration, Instant};
 use lwm2m_codec::{
-    ContentFormat, EncodeError, Encoder, MAX_ID, Path, Record,
-    attributes::AttributeChange,
-    coap::{Code, OptionNumber, Token},
+    ContentFormat, EncodeError, Path,
+    coap::{Code, Token},
 };
 
 use crate::{
     ObservationId, Registration, RegistrationId, RequestId, Server, Target,
+    drafts::{accepting, check_path, draft_of, under, with_attributes},
     observation::State,
     queue::{Kind, Request},
 };
@@ -312,20 +312,20 @@ impl DeviceView<'_> {
     }
 
     fn start(&mut self, now: Instant, target: Target) -> Result<RequestId, RequestError> {
-        let device = self.server.registry.get(self.id);
-        let count = device.map_or(0, |device| device.observations.len());
         let draft = draft_of(&target, self.root(), Some(0))?;
-        self.server.clock(now);
-        self.server.replace_observation(self.id, &target);
-        if count >= self.server.config.limits.observations_per_device {
+        let old = self.server.same_target(self.id, &target);
+        let others = self.server.observations(self.id).count() - usize::from(old.is_some());
+        if others >= self.server.config.limits.observations_per_device {
             self.server.counters.overflows += 1;
             return Err(RequestError::TooManyObservations);
         }
         let id = ObservationId(self.server.next_serial());
         self.server.insert_observation(id, self.id, target);
         let request = self.send(now, Kind::Observe(id), draft, None);
-        if request.is_err() {
-            self.server.forget_observation(id);
+        match (request.is_ok(), old) {
+            (true, Some(old)) => self.server.replace_observation(self.id, old),
+            (true, None) => {}
+            (false, _) => self.server.forget_observation(id),
         }
         request
     }
@@ -366,79 +366,4 @@ impl DeviceView<'_> {
         check_path(path, depth)?;
         Ok(under(self.root(), code, path))
     }
-}
-
-/// The request for a target: a Read, a Read-Composite, or with Observe an observation.
-pub(crate) fn draft_of(
-    target: &Target,
-    root: &str,
-    observe: Option<u32>,
-) -> Result<Draft, RequestError> {
-    let draft = match (target.composite, target.paths.as_slice()) {
-        (_, []) => return Err(RequestError::NoPath),
-        (Some(format), paths) => {
-            for path in paths {
-                check_path(*path, 0..=4)?;
-            }
-            let payload = encode_paths(format, paths).map_err(RequestError::Encode)?;
-            under(root, Code::FETCH, Path::ROOT).content(format, payload)
-        }
-        (None, [path, ..]) => {
-            check_path(*path, 1..=4)?;
-            under(root, Code::GET, *path)
-        }
-    };
-    let draft = accepting(draft, target.accept);
-    let draft = with_attributes(draft, &target.attributes)?;
-    Ok(match observe {
-        Some(value) => draft.uint(OptionNumber::OBSERVE, value),
-        None => draft,
-    })
-}
-
-/// A request to a path below the device's root.
-fn under(root: &str, code: Code, path: Path) -> Draft {
-    let mut draft = Draft::new(code);
-    for segment in root.split('/').filter(|segment| !segment.is_empty()) {
-        draft = draft.path_segment(segment);
-    }
-    path.ids()
-        .iter()
-        .fold(draft, |draft, id| draft.path_id(*id))
-}
-
-fn check_path(path: Path, depth: core::ops::RangeInclusive<usize>) -> Result<(), RequestError> {
-    match depth.contains(&path.len()) && !path.ids().contains(&MAX_ID) {
-        true => Ok(()),
-        false => Err(RequestError::Path(path)),
-    }
-}
-
-fn accepting(draft: Draft, accept: Option<ContentFormat>) -> Draft {
-    match accept {
-        Some(format) => draft.accept(format),
-        None => draft,
-    }
-}
-
-fn with_attributes(mut draft: Draft, attributes: &str) -> Result<Draft, RequestError> {
-    for attribute in attributes.split('&').filter(|_| !attributes.is_empty()) {
-        AttributeChange::parse(attribute).map_err(|_| RequestError::Attributes)?;
-        draft = draft.query(attribute);
-    }
-    Ok(draft)
-}
-
-/// The body of a Read-Composite: records that only name paths (TS-Core §7.5.6).
-fn encode_paths(format: ContentFormat, paths: &[Path]) -> Result<Vec<u8>, EncodeError> {
-    // The longest record is `{"n":"/65534/65534/65534/65534"},`.
-    const RECORD: usize = 40;
-    let mut buf = vec![0; RECORD * (paths.len() + 1)];
-    let mut encoder = Encoder::new(format, Path::ROOT, &mut buf)?;
-    for path in paths {
-        encoder.push(&Record::path_only(*path))?;
-    }
-    let len = encoder.finish()?;
-    buf.truncate(len);
-    Ok(buf)
 }

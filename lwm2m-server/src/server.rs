@@ -14,6 +14,7 @@ use crate::{
     decision::Decisions,
     identity::{Directory, Owner},
     journal::Journal,
+    profile::Profiles,
     registry::{Peer, Registry},
 };
 
@@ -26,6 +27,7 @@ pub struct Server {
     pub(crate) unix: Option<(Instant, u64)>,
     pub(crate) endpoint: Endpoint,
     pub(crate) directory: Directory,
+    pub(crate) profiles: Profiles,
     pub(crate) registry: Registry,
     pub(crate) decisions: Decisions,
     pub(crate) answers: Answers,
@@ -50,6 +52,7 @@ impl Server {
             unix: None,
             endpoint,
             directory: Directory::default(),
+            profiles: Profiles::default(),
             registry,
             decisions: Decisions::default(),
             answers: Answers::default(),
@@ -141,9 +144,7 @@ impl Server {
         self.registry.insert_peer(Peer {
             id: peer,
             owner: Owner::new(&identity, address),
-            identity,
             address,
-            registrations: Default::default(),
         });
     }
 

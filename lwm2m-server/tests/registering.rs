@@ -332,3 +332,36 @@ fn the_application_decides_about_a_register() {
         })
     ));
 }
+
+#[test]
+fn a_known_profile_stands_for_a_list_and_is_merged_with_one() {
+    let mut wire = wire();
+    let peer = wire.peer(0, Identity::NoSec);
+    let queries = ["ep=dev", "lt=60", "lwm2m=1.2", "pid=6:27354b9a"];
+    // ETS 110: 4.09 asks for the list, until the profile is known.
+    assert_eq!(wire.register(peer, &queries, "").code, Code::CONFLICT);
+    let links = "</1/0>,</3/0>;ver=1.3";
+    wire.server.define_profile("6:27354b9a", links).unwrap();
+    let answer = wire.register(peer, &queries, "");
+    assert_eq!(answer.code, Code::CREATED);
+    let id = answer.location[1].parse().unwrap();
+    let paths: Vec<Path> = wire.registration(id).objects.paths().collect();
+    assert_eq!(paths, [Path::instance(1, 0), Path::instance(3, 0)]);
+    assert_eq!(
+        wire.registration(id).object_version(3),
+        Some(Version::new(1, 3))
+    );
+    // ETS 111: an explicit list is merged.
+    let answer = wire.register(peer, &queries, "</4/0>");
+    let id = answer.location[1].parse().unwrap();
+    assert_eq!(wire.registration(id).objects.len(), 3);
+    // An Update with an unknown profile leaves the objects alone.
+    assert_eq!(wire.update(peer, id, &["pid=v:other"]).code, Code::CHANGED);
+    assert_eq!(wire.registration(id).objects.len(), 3);
+    assert_eq!(wire.registration(id).profiles, ["v:other"]);
+    assert_eq!(
+        wire.update(peer, id, &["pid=6:27354b9a"]).code,
+        Code::CHANGED
+    );
+    assert_eq!(wire.registration(id).objects.len(), 2);
+}

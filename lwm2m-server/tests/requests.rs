@@ -19,6 +19,16 @@ fn device(wire: &mut Wire) -> (PeerId, RegistrationId) {
     (peer, id)
 }
 
+/// A request, and what it should be: code, path, queries, Accept, Content-Format.
+type Case = (
+    Received,
+    Code,
+    &'static str,
+    &'static [&'static str],
+    Option<ContentFormat>,
+    Option<ContentFormat>,
+);
+
 type Made = Result<RequestId, RequestError>;
 
 /// What the server sends for a request.
@@ -55,14 +65,7 @@ fn each_operation_is_the_message_that_the_standard_gives_it() {
     let tlv = Some(ContentFormat::TLV);
     let link = Some(ContentFormat::LINK);
     let payload = || b"x".to_vec();
-    let cases: Vec<(
-        Received,
-        Code,
-        &str,
-        &[&str],
-        Option<ContentFormat>,
-        Option<ContentFormat>,
-    )> = vec![
+    let cases: Vec<Case> = vec![
         (
             sent(&mut wire, id, |d| d.read(now, path("/3/0"), tlv)),
             Code::GET,

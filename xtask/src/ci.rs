@@ -3,8 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use crate::step::{Context, Done, Failure, Report, Step};
-use crate::{checks, codegen, deny, no_std, tidy};
+use crate::step::{Context, Report, Step};
+use crate::{checks, codegen, deny, msrv, no_std, tidy};
 
 /// The checks: quick ones first, so that a slip is found before anything is compiled.
 pub(crate) const STEPS: &[Step] = &[
@@ -20,11 +20,8 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "drift",
-        about: "the generated code is what the definitions give (cargo xtask codegen --check)",
-        run: |_| match codegen::run(true) {
-            Ok(()) => Ok(Done::Checked),
-            Err(error) => Err(Failure(error.to_string())),
-        },
+        about: "the generated objects are what their definitions give",
+        run: codegen::check,
     },
     Step {
         name: "clippy",
@@ -45,6 +42,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "no-std",
         about: "codec, model, coap and the engines build and link without std",
         run: no_std::run,
+    },
+    Step {
+        name: "msrv",
+        about: "codec, model, coap and the engines build with the oldest supported compiler",
+        run: msrv::run,
     },
     Step {
         name: "deny",

@@ -52,6 +52,10 @@ impl Step {
 
     pub(super) const DISCOVER: Self = Self::new(Operation::Discover, Path::ROOT);
 
+    pub(super) fn is_write(&self) -> bool {
+        self.operation == Operation::Write
+    }
+
     /// The request.
     pub(super) fn draft(
         &self,
@@ -78,35 +82,46 @@ impl Step {
         buf: &mut [u8],
     ) -> Result<usize, EncodeError> {
         let mut encoder = Encoder::new(format, self.path, buf)?;
+        self.records(provision, &mut |record| encoder.push(record))?;
+        encoder.finish()
+    }
+
+    /// Passes the values of a Write to `sink`, in path order.
+    pub(super) fn records<E>(
+        &self,
+        provision: &Provision,
+        sink: &mut dyn FnMut(&Record<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let server = |index: usize| provision.servers.get(index);
         match self.content {
             Content::None => {}
             Content::Bootstrap => {
                 if let Some(entry) = &provision.bootstrap {
-                    push(&mut encoder, self.path, &entry.security)?;
+                    values(self.path, &entry.security, sink)?;
                 }
             }
             Content::Security(index) => {
-                if let Some(entry) = provision.servers.get(index) {
-                    push(&mut encoder, self.path, &entry.security)?;
+                if let Some(entry) = server(index) {
+                    values(self.path, &entry.security, sink)?;
                 }
             }
             Content::Server(index) => {
-                if let Some(entry) = provision.servers.get(index) {
-                    push(&mut encoder, self.path, &entry.server)?;
+                if let Some(entry) = server(index) {
+                    values(self.path, &entry.server, sink)?;
                 }
             }
             Content::AccessControl(index) => {
                 if let Some(instance) = provision.access_control.get(index) {
-                    push(&mut encoder, self.path, instance)?;
+                    values(self.path, instance, sink)?;
                 }
             }
             Content::Write(index) => {
                 for (path, value) in provision.writes.get(index).iter().flat_map(|w| &w.values) {
-                    encoder.push(&Record::new(*path, value.as_value()))?;
+                    sink(&Record::new(*path, value.as_value()))?;
                 }
             }
         }
-        encoder.finish()
+        Ok(())
     }
 }
 
@@ -116,23 +131,23 @@ fn at(draft: Draft, path: Path) -> Draft {
         .fold(draft, |draft, id| draft.path_id(*id))
 }
 
-/// Appends all values of an instance.
-fn push<T: ObjectInstance>(
-    encoder: &mut Encoder<'_>,
+/// Passes all values of an instance to `sink`.
+fn values<T: ObjectInstance, E>(
     path: Path,
     instance: &T,
-) -> Result<(), EncodeError> {
+    sink: &mut dyn FnMut(&Record<'_>) -> Result<(), E>,
+) -> Result<(), E> {
     for (resource, field) in fields(instance) {
         let Some(path) = path.child(resource) else {
             continue;
         };
         if let Some(value) = field.get(None) {
-            encoder.push(&Record::new(path, value))?;
+            sink(&Record::new(path, value))?;
         }
         let mut after = None;
         while let Some(ri) = field.next_instance(after) {
             if let (Some(path), Some(value)) = (path.child(ri), field.get(Some(ri))) {
-                encoder.push(&Record::new(path, value))?;
+                sink(&Record::new(path, value))?;
             }
             after = Some(ri);
         }
@@ -255,7 +270,7 @@ impl Ids {
         };
         let stay = discovered.instances.iter().filter(stays);
         let written = provision.writes.iter().map(|write| &write.path);
-        let written = written.filter(|path| path.object_id() == Some(object));
+        let written = written.filter(|path| path.len() == 2 && path.object_id() == Some(object));
         Self {
             taken: stay.chain(written).filter_map(Path::instance_id).collect(),
         }

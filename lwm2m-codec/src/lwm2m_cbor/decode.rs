@@ -84,7 +84,16 @@ impl<'a> LwCborDecoder<'a> {
             }
             map.empty = false;
             let parent = map.path;
-            let path = self.key(parent)?;
+            let at = self.reader.pos();
+            let head = self.reader.head()?;
+            // Nearly every key is one id. Its path is made here, because a path in a `Result`
+            // would be written to memory in parts and read back as a whole.
+            let one_id = head.major == major::UNSIGNED && index > 0;
+            let path = if one_id && head.value <= u64::from(u16::MAX) && parent.len() < 4 {
+                parent.child_or_self(head.value as u16)
+            } else {
+                self.key(parent, head, at)?
+            };
             if let Some(record) = self.value(path, types)? {
                 return Ok(Some(record));
             }
@@ -92,9 +101,7 @@ impl<'a> LwCborDecoder<'a> {
     }
 
     /// Reads a key: an id, several ids, or, at the top, a prefix.
-    fn key(&mut self, parent: Path) -> Result<Path, DecodeError> {
-        let at = self.reader.pos();
-        let head = self.reader.head()?;
+    fn key(&mut self, parent: Path, head: Head, at: usize) -> Result<Path, DecodeError> {
         let is_top = self.depth == 1;
         let mut prefix = None;
         let path = match head.major {
@@ -178,8 +185,10 @@ impl<'a> LwCborDecoder<'a> {
         if path.len() < RESOURCE_DEPTH {
             return Err(fail(DecodeErrorKind::Expected("a map")));
         }
-        let value = self.reader.value()?.typed(types.type_of(path));
-        Ok(Some(Record::new(path, value.map_err(fail)?)))
+        match self.reader.value()?.typed(types.type_of(path)) {
+            Ok(value) => Ok(Some(Record::new(path, value))),
+            Err(kind) => Err(fail(kind)),
+        }
     }
 }
 

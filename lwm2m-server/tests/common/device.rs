@@ -217,7 +217,7 @@ impl Device {
                 Draft::new(Code::CHANGED)
             }
             (Code::POST, _) if path.matches('/').count() == 1 => Draft::new(Code::CREATED)
-                .option(OptionNumber::LOCATION_PATH, path[1..].as_bytes())
+                .option(OptionNumber::LOCATION_PATH, &path.as_bytes()[1..])
                 .option(OptionNumber::LOCATION_PATH, b"7"),
             (Code::DELETE, _) => Draft::new(Code::DELETED),
             _ => Draft::new(Code::CHANGED),

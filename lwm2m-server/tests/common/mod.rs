@@ -91,6 +91,37 @@ impl Default for Sent<'_> {
     }
 }
 
+impl Sent<'_> {
+    /// The datagram.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.bytes_as(self.id.unwrap_or(MessageId(0)))
+    }
+
+    fn bytes_as(&self, id: MessageId) -> Vec<u8> {
+        let mut buf = vec![0; 2048];
+        let mut writer =
+            MessageWriter::new(&mut buf, self.message_type, self.code, id, self.token).unwrap();
+        if let Some(observe) = self.observe {
+            writer.uint(OptionNumber::OBSERVE, observe).unwrap();
+        }
+        for segment in self.path.split('/').skip(1) {
+            let number = OptionNumber::URI_PATH;
+            writer.option(number, segment.as_bytes()).unwrap();
+        }
+        if let Some(format) = self.format {
+            let number = OptionNumber::CONTENT_FORMAT;
+            writer.uint(number, u32::from(format.0)).unwrap();
+        }
+        for query in self.queries {
+            let number = OptionNumber::URI_QUERY;
+            writer.option(number, query.as_bytes()).unwrap();
+        }
+        let len = writer.payload(self.payload).unwrap();
+        buf.truncate(len);
+        buf
+    }
+}
+
 /// A server whose datagrams the test writes and reads itself.
 pub struct Wire {
     pub server: Server,
@@ -130,34 +161,11 @@ impl Wire {
 
     /// Sends a message; returns what the server sends then.
     pub fn send(&mut self, peer: PeerId, sent: &Sent<'_>) -> Vec<Received> {
-        let mut buf = [0; 2048];
-        self.message_id += 1;
+        self.message_id = self.message_id.wrapping_add(1);
         let id = sent.id.unwrap_or(MessageId(self.message_id));
-        let mut writer =
-            MessageWriter::new(&mut buf, sent.message_type, sent.code, id, sent.token).unwrap();
-        if let Some(observe) = sent.observe {
-            writer.uint(OptionNumber::OBSERVE, observe).unwrap();
-        }
-        for segment in sent.path.split('/').skip(1) {
-            writer
-                .option(OptionNumber::URI_PATH, segment.as_bytes())
-                .unwrap();
-        }
-        if let Some(format) = sent.format {
-            let number = OptionNumber::CONTENT_FORMAT;
-            writer.uint(number, u32::from(format.0)).unwrap();
-        }
-        for query in sent.queries {
-            writer
-                .option(OptionNumber::URI_QUERY, query.as_bytes())
-                .unwrap();
-        }
-        let len = writer.payload(sent.payload).unwrap();
-        let input = Input::Message {
-            peer,
-            data: &buf[..len],
-        };
-        self.server.handle_input(self.now, input);
+        let data = &sent.bytes_as(id);
+        self.server
+            .handle_input(self.now, Input::Message { peer, data });
         self.output()
     }
 

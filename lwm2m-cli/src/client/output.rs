@@ -1,0 +1,201 @@
+//! What the device prints: a line of text or of JSON for each event and each command.
+
+use std::io::{self, Write};
+
+use lwm2m_net::device::{Event, Failed, Operation};
+use serde_json::{Value, json};
+
+/// Where events and answers go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) const fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Tells what a command came to.
+    pub(crate) fn answer<E: std::fmt::Display>(self, command: &str, result: Result<String, E>) {
+        match (result, self.json) {
+            (Ok(value), false) if value.is_empty() => print(&format!("ok: {command}")),
+            (Ok(value), false) => print(&format!("ok: {command}: {value}")),
+            (Err(error), false) => print(&format!("error: {error}")),
+            (Ok(value), true) if value.is_empty() => {
+                print_json(&json!({ "command": command, "ok": true }));
+            }
+            (Ok(value), true) => {
+                print_json(&json!({ "command": command, "ok": true, "value": value }));
+            }
+            (Err(error), true) => {
+                let error = error.to_string();
+                print_json(&json!({ "command": command, "ok": false, "error": error }));
+            }
+        }
+    }
+
+    /// Tells what happened.
+    pub(crate) fn event(self, event: &Event) {
+        let told = Told::of(event);
+        if self.json {
+            print_json(&told.json);
+        } else {
+            print(&told.text);
+        }
+    }
+
+    /// Tells what the device itself did.
+    pub(crate) fn note(self, name: &str, text: &str) {
+        if self.json {
+            print_json(&json!({ "event": name }));
+        } else {
+            print(text);
+        }
+    }
+
+    /// Tells what is odd, on the standard error.
+    pub(crate) fn warn(self, warning: &dyn std::fmt::Display) {
+        // Nobody may be there to read it.
+        let _ = writeln!(io::stderr(), "warning: {warning}");
+    }
+}
+
+/// An event in both ways of writing.
+struct Told {
+    text: String,
+    json: Value,
+}
+
+impl Told {
+    fn new(text: impl Into<String>, json: Value) -> Self {
+        Self {
+            text: text.into(),
+            json,
+        }
+    }
+
+    fn of(event: &Event) -> Self {
+        match event {
+            Event::BootstrapStarted => {
+                Self::new("bootstrap started", json!({ "event": "bootstrap-started" }))
+            }
+            Event::BootstrapFinished => Self::new(
+                "bootstrap finished",
+                json!({ "event": "bootstrap-finished" }),
+            ),
+            Event::BootstrapFailed { reason, retry_in } => Self::new(
+                format!(
+                    "bootstrap failed: {reason}; next attempt in {} s",
+                    retry_in.as_secs()
+                ),
+                failed("bootstrap-failed", None, reason, retry_in.as_secs()),
+            ),
+            Event::RegistrationFailed {
+                server,
+                reason,
+                retry_in,
+            } => Self::new(
+                format!(
+                    "registration at server {server} failed: {reason}; next attempt in {} s",
+                    retry_in.as_secs()
+                ),
+                failed(
+                    "registration-failed",
+                    Some(*server),
+                    reason,
+                    retry_in.as_secs(),
+                ),
+            ),
+            event => Self::of_registered(event),
+        }
+    }
+
+    fn of_registered(event: &Event) -> Self {
+        match event {
+            Event::Registered {
+                server,
+                version,
+                location,
+            } => Self::new(
+                format!("registered at server {server} with LwM2M {version} as {location}"),
+                json!({
+                    "event": "registered", "server": server, "version": version.to_string(),
+                    "location": location,
+                }),
+            ),
+            Event::Updated { server } => Self::new(
+                format!("updated the registration at server {server}"),
+                json!({ "event": "updated", "server": server }),
+            ),
+            Event::Deregistered { server } => Self::new(
+                format!("de-registered from server {server}"),
+                json!({ "event": "deregistered", "server": server }),
+            ),
+            Event::Changed {
+                server,
+                path,
+                operation,
+            } => Self::new(
+                format!("server {server}: {} {path}", name(*operation)),
+                json!({
+                    "event": name(*operation), "server": server, "path": path.to_string(),
+                }),
+            ),
+            Event::Sent {
+                server,
+                result: Ok(()),
+            } => Self::new(
+                format!("server {server} took the values"),
+                json!({ "event": "sent", "server": server }),
+            ),
+            Event::Sent {
+                server,
+                result: Err(reason),
+            } => Self::new(
+                format!("server {server} did not take the values: {reason}"),
+                json!({ "event": "send-failed", "server": server, "reason": reason.to_string() }),
+            ),
+            Event::Asleep { server } => Self::new(
+                format!("asleep for server {server}"),
+                json!({ "event": "asleep", "server": server }),
+            ),
+            other => {
+                let text = format!("{other:?}");
+                Self::new(text.clone(), json!({ "event": "other", "text": text }))
+            }
+        }
+    }
+}
+
+fn failed(event: &str, server: Option<u16>, reason: &Failed, retry_in: u64) -> Value {
+    let mut told = json!({ "event": event, "reason": reason.to_string(), "retryIn": retry_in });
+    if let (Some(server), Some(told)) = (server, told.as_object_mut()) {
+        told.insert("server".into(), server.into());
+    }
+    told
+}
+
+const fn name(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Read => "read",
+        Operation::Discover => "discover",
+        Operation::Write => "write",
+        Operation::WriteAttributes => "write-attributes",
+        Operation::Execute => "execute",
+        Operation::Create => "create",
+        Operation::Delete => "delete",
+        Operation::Observe => "observe",
+        _ => "operation",
+    }
+}
+
+fn print_json(value: &Value) {
+    print(&value.to_string());
+}
+
+fn print(line: &str) {
+    let mut out = io::stdout().lock();
+    // A reader that went away is no reason to stop the device.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}

@@ -1,0 +1,413 @@
+//! The life of the device: events, lines of the input, and executions, one after the other.
+
+use std::{
+    io::{self, BufRead, Read},
+    path::PathBuf,
+    time::Duration,
+};
+
+use lwm2m_codec::Path;
+use lwm2m_model::{
+    Failure,
+    objects::{
+        ConnectivityStatistics, Device as DeviceObject, FirmwareUpdate, Temperature, TestObject,
+        connectivity_statistics, device, firmware_update, temperature, test_object as test_ids,
+    },
+};
+use lwm2m_net::{
+    Closed, Counts,
+    device::{Device, Event, Events, Operation, SendError, StopError},
+};
+use tokio::sync::mpsc;
+
+use super::{
+    ClientError, accounts,
+    executions::{Execution, Requests},
+    firmware,
+    line::{self, Line, LineError},
+    output::Output,
+    test_object,
+    value::{self, ValueError},
+};
+
+/// How long the device waits for the answers to its De-register.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the numbers of object 7 follow while it collects.
+const STATISTICS_PERIOD: Duration = Duration::from_secs(1);
+/// Lines that wait while the device is busy.
+const MAX_LINES: usize = 16;
+
+/// Says why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error(transparent)]
+    Line(#[from] LineError),
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    #[error(transparent)]
+    Send(#[from] SendError),
+    #[error("there is no account of a bootstrap server")]
+    NoBootstrapAccount,
+    #[error(transparent)]
+    Closed(#[from] Closed),
+    #[error(transparent)]
+    Stop(#[from] StopError),
+}
+
+/// What follows the answer to an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Nothing,
+    Reboot,
+    /// The new firmware is in; the device restarts with it.
+    Updated,
+}
+
+/// A running device with its input and output.
+pub(crate) struct Session {
+    device: Device,
+    output: Output,
+    data: Option<PathBuf>,
+    /// Revision of the accounts in the file.
+    saved: Option<u64>,
+    /// What was counted when object 7 began to collect.
+    collecting: Option<Counts>,
+}
+
+impl Session {
+    pub(crate) const fn new(device: Device, output: Output, data: Option<PathBuf>) -> Self {
+        Self {
+            device,
+            output,
+            data,
+            saved: None,
+            collecting: None,
+        }
+    }
+
+    /// Runs until the input or a signal says to quit.
+    pub(crate) async fn run(
+        mut self,
+        mut events: Events,
+        mut requests: Requests,
+    ) -> Result<(), ClientError> {
+        let mut lines = Some(lines());
+        let mut statistics = tokio::time::interval(STATISTICS_PERIOD);
+        let mut interrupted = std::pin::pin!(crate::signals::interrupted());
+        let quit = loop {
+            self.save().await?;
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(event) => self.happened(&event).await?,
+                    None => return Err(ClientError::Ended(Closed)),
+                },
+                Some(execution) = requests.recv() => self.execute(execution).await?,
+                line = next(&mut lines) => match line {
+                    Some(line) => if self.command(&line).await { break Some(line) },
+                    None if crate::lifeline::is_tied() => break None,
+                    None => lines = None,
+                },
+                _ = statistics.tick(), if self.collecting.is_some() => self.collect().await?,
+                () = &mut interrupted => break None,
+            }
+        };
+        let stopped = self.device.stop(STOP_TIMEOUT).await;
+        while let Some(event) = events.next().await {
+            self.output.event(&event);
+        }
+        match (quit, stopped) {
+            (Some(line), stopped) => self.output.answer(
+                line.trim(),
+                stopped.map(|()| String::new()).map_err(CommandError::from),
+            ),
+            (None, Ok(())) => {}
+            (None, Err(error)) => self.output.warn(&error),
+        }
+        Ok(())
+    }
+
+    /// Does what a line says, and answers it; true for quit, which is answered at the end.
+    async fn command(&self, text: &str) -> bool {
+        let Some(line) = line::parse(text) else {
+            return false;
+        };
+        if line == Ok(Line::Quit) {
+            return true;
+        }
+        let done = match line {
+            Ok(line) => self.obey(line).await,
+            Err(error) => Err(error.into()),
+        };
+        self.output.answer(text.trim(), done);
+        false
+    }
+
+    async fn obey(&self, line: Line) -> Result<String, CommandError> {
+        let device = &self.device;
+        match line {
+            Line::Set { path, text } => {
+                device
+                    .change(move |tree| value::write(tree, path, &text))
+                    .await??;
+            }
+            Line::Get { path } => {
+                return Ok(device
+                    .call(move |client, _| value::show(client.tree(), path))
+                    .await??);
+            }
+            Line::Send { paths } => {
+                let paths: Vec<String> = paths.iter().map(Path::to_string).collect();
+                device.send(&paths).await?;
+            }
+            Line::Update => device.update().await?,
+            Line::Bootstrap => {
+                if !device.bootstrap().await? {
+                    return Err(CommandError::NoBootstrapAccount);
+                }
+            }
+            Line::Quit => {}
+        }
+        Ok(String::new())
+    }
+
+    /// Tells an event, and does what the objects do by themselves.
+    async fn happened(&self, event: &Event) -> Result<(), ClientError> {
+        self.output.event(event);
+        let Event::Changed {
+            path,
+            operation: Operation::Write,
+            ..
+        } = event
+        else {
+            return Ok(());
+        };
+        if path.object_id() != Some(firmware::OBJECT) {
+            return Ok(());
+        }
+        let written = path.resource_id();
+        self.device
+            .change(move |tree| {
+                tree.update(0, |object: &mut FirmwareUpdate| match written {
+                    Some(firmware_update::ids::PACKAGE) => firmware::package_written(object),
+                    Some(firmware_update::ids::PACKAGE_URI) => firmware::uri_written(object),
+                    _ => {}
+                })
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Does what a server wants to have executed, and answers it.
+    async fn execute(&mut self, execution: Execution) -> Result<(), ClientError> {
+        let Execution {
+            path,
+            arguments,
+            ticket,
+        } = execution;
+        let done = match path.object_id() {
+            Some(3) => self.execute_device(path).await?,
+            Some(firmware::OBJECT) => self.execute_firmware(path).await?,
+            Some(7) => self.execute_statistics(path).await?,
+            Some(3303) => self.execute_sensor(path).await?,
+            Some(3442) => self.execute_test(path, &arguments).await?,
+            _ => Err(Failure::not_allowed(path)),
+        };
+        let (result, then) = match done {
+            Ok(then) => (Ok(()), then),
+            Err(failure) => (Err(failure), Then::Nothing),
+        };
+        self.device.answer(ticket, result).await?;
+        match then {
+            Then::Nothing => return Ok(()),
+            Then::Reboot => self.output.note("reboot", "reboots"),
+            Then::Updated => {
+                self.output
+                    .note("firmware-updated", "installed the firmware and reboots");
+                let updated = |tree: &mut lwm2m_model::Tree| {
+                    tree.update(0, firmware::updated);
+                };
+                self.device.change(updated).await?;
+            }
+        }
+        if let Err(error) = self.device.restart(STOP_TIMEOUT).await {
+            self.output.warn(&error);
+        }
+        Ok(())
+    }
+
+    async fn execute_device(&self, path: Path) -> Result<Result<Then, Failure>, Closed> {
+        if path.resource_id() == Some(device::ids::REBOOT) {
+            return Ok(Ok(Then::Reboot));
+        }
+        let reset = |object: &mut DeviceObject| object.error_code = [(0, 0)].into();
+        self.device
+            .change(move |tree| tree.update(0, reset))
+            .await?;
+        Ok(Ok(Then::Nothing))
+    }
+
+    async fn execute_firmware(&self, path: Path) -> Result<Result<Then, Failure>, Closed> {
+        let update = path.resource_id() == Some(firmware_update::ids::UPDATE);
+        let done = self.device.change(move |tree| {
+            tree.update(0, |object: &mut FirmwareUpdate| match update {
+                true => firmware::update(object, path).map(|()| Then::Updated),
+                false => firmware::cancel(object, path).map(|()| Then::Nothing),
+            })
+        });
+        Ok(done.await?.unwrap_or_else(|| Err(Failure::not_found(path))))
+    }
+
+    async fn execute_statistics(&mut self, path: Path) -> Result<Result<Then, Failure>, Closed> {
+        if path.resource_id() == Some(connectivity_statistics::ids::START) {
+            self.collecting = Some(self.device.counts());
+        }
+        self.collect().await?;
+        if path.resource_id() == Some(connectivity_statistics::ids::STOP) {
+            self.collecting = None;
+        }
+        Ok(Ok(Then::Nothing))
+    }
+
+    /// Brings the numbers of object 7 up to date.
+    async fn collect(&self) -> Result<(), Closed> {
+        let Some(start) = self.collecting else {
+            return Ok(());
+        };
+        let now = self.device.counts();
+        let (sent, received) = (
+            now.bytes_sent - start.bytes_sent,
+            now.bytes_received - start.bytes_received,
+        );
+        let messages = (now.sent - start.sent) + (now.received - start.received);
+        let number = |count: u64| Some(count.cast_signed());
+        self.device
+            .change(move |tree| {
+                tree.update(0, |object: &mut ConnectivityStatistics| {
+                    object.tx_data = number(sent / 1000);
+                    object.rx_data = number(received / 1000);
+                    let average = (sent + received).checked_div(messages);
+                    object.average_message_size = number(average.unwrap_or(0));
+                })
+            })
+            .await?;
+        Ok(())
+    }
+
+    async fn execute_sensor(&self, path: Path) -> Result<Result<Then, Failure>, Closed> {
+        debug_assert_eq!(
+            path.resource_id(),
+            Some(temperature::ids::RESET_MIN_AND_MAX_MEASURED_VALUES)
+        );
+        let instance = path.instance_id().unwrap_or_default();
+        let reset = |sensor: &mut Temperature| {
+            sensor.min_measured_value = Some(sensor.sensor_value);
+            sensor.max_measured_value = Some(sensor.sensor_value);
+        };
+        self.device
+            .change(move |tree| tree.update(instance, reset))
+            .await?;
+        Ok(Ok(Then::Nothing))
+    }
+
+    async fn execute_test(
+        &self,
+        path: Path,
+        arguments: &[u8],
+    ) -> Result<Result<Then, Failure>, Closed> {
+        let instance = path.instance_id().unwrap_or_default();
+        let resource = path.resource_id();
+        if resource == Some(test_ids::ids::SEND_DATA) {
+            return self.send_test_data(path, instance).await;
+        }
+        let mut random = [0; 16];
+        if getrandom::fill(&mut random).is_err() {
+            return Ok(Err(Failure::bad_request(
+                path,
+                "the system has no randomness",
+            )));
+        }
+        let list = test_object::arguments_list(arguments);
+        let change = move |object: &mut TestObject| match resource {
+            Some(test_ids::ids::RESET_VALUES) => *object = test_object::initial(),
+            Some(test_ids::ids::RANDOMIZE_VALUES) => *object = test_object::random(random),
+            Some(test_ids::ids::CLEAR_VALUES) => *object = test_object::cleared(),
+            _ => object.arguments_list = list,
+        };
+        self.device
+            .change(move |tree| tree.update(instance, change))
+            .await?;
+        Ok(Ok(Then::Nothing))
+    }
+
+    async fn send_test_data(
+        &self,
+        path: Path,
+        instance: u16,
+    ) -> Result<Result<Then, Failure>, Closed> {
+        let object = self.device.get::<TestObject>(instance).await;
+        let paths: Vec<String> = match object {
+            Ok(object) => object.resources_to_send.into_values().collect(),
+            Err(_) => return Ok(Err(Failure::not_found(path))),
+        };
+        match self.device.send(&paths).await {
+            Ok(()) => Ok(Ok(Then::Nothing)),
+            Err(SendError::Closed(closed)) => Err(closed),
+            Err(error) => Ok(Err(Failure::bad_request(path, error.to_string()))),
+        }
+    }
+
+    /// Writes the accounts to the file if they are not what it holds.
+    async fn save(&mut self) -> Result<(), Closed> {
+        let Some(file) = &self.data else {
+            return Ok(());
+        };
+        let saved = self.saved;
+        let changed = self.device.call(move |client, _| {
+            let tree = client.tree();
+            let revision = accounts::revision(tree).filter(|now| saved != Some(*now))?;
+            Some((revision, accounts::encode(tree)))
+        });
+        let Some((revision, pack)) = changed.await? else {
+            return Ok(());
+        };
+        // Also after an error: it is told once for each change.
+        self.saved = Some(revision);
+        if let Err(error) = pack.and_then(|pack| accounts::save(file, &pack)) {
+            self.output.warn(&error);
+        }
+        Ok(())
+    }
+}
+
+/// Reads the standard input on a thread of its own, which a runtime that ends need not wait for.
+fn lines() -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel(MAX_LINES);
+    std::thread::spawn(move || {
+        let mut input = io::stdin().lock();
+        loop {
+            let mut bytes = Vec::new();
+            match input
+                .by_ref()
+                .take(line::MAX_LINE)
+                .read_until(b'\n', &mut bytes)
+            {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {
+                    let text = String::from_utf8_lossy(&bytes).into_owned();
+                    if sender.blocking_send(text).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    });
+    receiver
+}
+
+/// The next line; never comes when the input has ended.
+async fn next(lines: &mut Option<mpsc::Receiver<String>>) -> Option<String> {
+    match lines {
+        Some(lines) => lines.recv().await,
+        None => std::future::pending().await,
+    }
+}
