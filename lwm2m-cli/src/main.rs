@@ -1,6 +1,7 @@
 //! The `lwm2m` command.
 #![forbid(unsafe_code)]
 
+mod bootstrap_server;
 mod client;
 mod definitions;
 mod failure;
@@ -31,6 +32,7 @@ struct Cli {
 enum Command {
     Client(client::ClientArgs),
     Server(server::Args),
+    BootstrapServer(bootstrap_server::Args),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
             runtime::block_on(async { client::run(args).await.map_err(failure::Failure::runtime) })
         }
         Command::Server(args) => runtime::block_on(server::run(args)),
+        Command::BootstrapServer(args) => runtime::block_on(bootstrap_server::run(args)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
