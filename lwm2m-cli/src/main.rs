@@ -6,11 +6,9 @@ mod client;
 mod definitions;
 mod failure;
 mod hex;
-mod lifeline;
 mod output;
 mod runtime;
 mod server;
-mod signals;
 
 use std::process::ExitCode;
 
@@ -30,7 +28,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Client(client::ClientArgs),
+    Client(client::Args),
     Server(server::Args),
     BootstrapServer(bootstrap_server::Args),
 }
@@ -39,9 +37,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     output::log();
     let result = match cli.command {
-        Command::Client(args) => {
-            runtime::block_on(async { client::run(args).await.map_err(failure::Failure::runtime) })
-        }
+        Command::Client(args) => runtime::block_on(client::run(args)),
         Command::Server(args) => runtime::block_on(server::run(args)),
         Command::BootstrapServer(args) => runtime::block_on(bootstrap_server::run(args)),
     };
