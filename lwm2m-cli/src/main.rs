@@ -1,5 +1,7 @@
 //! The `lwm2m` command.
 #![forbid(unsafe_code)]
+// Comments on arguments are help texts, where [:PORT] is no link.
+#![allow(rustdoc::broken_intra_doc_links)]
 
 mod bootstrap_server;
 mod client;

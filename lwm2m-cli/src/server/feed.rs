@@ -77,8 +77,15 @@ impl Feed {
         }
     }
 
+    /// True if somebody listens: most events are not worth writing otherwise.
+    fn is_heard(&self) -> bool {
+        self.sender.receiver_count() > 0
+    }
+
     async fn on_event(&self, event: Event, output: Output) {
         match event {
+            Event::Updated { .. } | Event::Notification { .. } | Event::Send { .. }
+                if !self.is_heard() => {}
             Event::Registered { registration, .. } => {
                 let endpoint = &registration.endpoint;
                 let json = json::registration(&registration, false);

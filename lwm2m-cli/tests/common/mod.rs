@@ -46,7 +46,21 @@ fn command(arguments: &[&str]) -> Command {
 impl Process {
     /// Starts a command with `--json`.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut child = command(arguments)
+        Self::spawn(command(arguments))
+    }
+
+    /// Starts a command that can't make a file larger than this, as on a disk that gets full.
+    #[cfg(unix)]
+    pub fn start_with_small_disk(blocks: u32, arguments: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+        shell.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_lwm2m")]);
+        shell.args(arguments);
+        Self::spawn(shell)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command
             .arg("--json")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
