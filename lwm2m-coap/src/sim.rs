@@ -368,9 +368,8 @@ impl Network {
 
     fn step(&mut self) {
         let now = self.now;
-        if let Some(entry) = self.queue.first_entry()
-            && entry.key().0 <= now
-        {
+        let next = self.queue.first_entry();
+        if let Some(entry) = next.filter(|entry| entry.key().0 <= now) {
             let delivery = entry.remove();
             self.deliver(delivery);
         } else {

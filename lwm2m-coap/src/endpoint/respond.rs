@@ -162,9 +162,8 @@ impl Endpoint {
 
     fn remember(&mut self, responder: &Responder, seen: Seen) {
         let now = self.now;
-        if let Some(entry) = self.peers.get_mut(responder.peer)
-            && let Some(slot) = entry.dedup.find(now, responder.received)
-        {
+        let entry = self.peers.get_mut(responder.peer);
+        if let Some(slot) = entry.and_then(|entry| entry.dedup.find(now, responder.received)) {
             *slot = seen;
         }
     }
@@ -206,7 +205,7 @@ impl Endpoint {
             return self.launch(peer, id, datagram, purpose).is_some();
         }
         let sent = self.push_out(peer, datagram);
-        if sent && let Some(entry) = self.peers.get_mut(peer) {
+        if let Some(entry) = self.peers.get_mut(peer).filter(|_| sent) {
             entry.remember_non(id, token);
         }
         sent
