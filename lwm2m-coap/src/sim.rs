@@ -368,8 +368,11 @@ impl Network {
 
     fn step(&mut self) {
         let now = self.now;
-        let next = self.queue.first_entry();
-        if let Some(entry) = next.filter(|entry| entry.key().0 <= now) {
+        let arrived = self
+            .queue
+            .first_entry()
+            .filter(|entry| entry.key().0 <= now);
+        if let Some(entry) = arrived {
             let delivery = entry.remove();
             self.deliver(delivery);
         } else {

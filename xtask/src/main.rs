@@ -26,11 +26,6 @@ const CHORES: &[Step] = &[
         run: codegen::write,
     },
     Step {
-        name: "msrv",
-        about: "codec, model, coap and the engines build with the oldest supported compiler",
-        run: msrv::run,
-    },
-    Step {
         name: "advisories",
         about: "what deny checks, and security advisories (needs the network)",
         run: deny::advisories,

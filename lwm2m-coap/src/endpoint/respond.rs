@@ -162,9 +162,10 @@ impl Endpoint {
 
     fn remember(&mut self, responder: &Responder, seen: Seen) {
         let now = self.now;
-        let entry = self.peers.get_mut(responder.peer);
-        if let Some(slot) = entry.and_then(|entry| entry.dedup.find(now, responder.received)) {
-            *slot = seen;
+        if let Some(entry) = self.peers.get_mut(responder.peer) {
+            if let Some(slot) = entry.dedup.find(now, responder.received) {
+                *slot = seen;
+            }
         }
     }
 
@@ -205,8 +206,10 @@ impl Endpoint {
             return self.launch(peer, id, datagram, purpose).is_some();
         }
         let sent = self.push_out(peer, datagram);
-        if let Some(entry) = self.peers.get_mut(peer).filter(|_| sent) {
-            entry.remember_non(id, token);
+        if sent {
+            if let Some(entry) = self.peers.get_mut(peer) {
+                entry.remember_non(id, token);
+            }
         }
         sent
     }

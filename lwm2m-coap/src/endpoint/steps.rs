@@ -154,7 +154,9 @@ impl Steps {
             return self.take_notification(message, max_body);
         }
         if message.code().is_success() {
-            self.observe = self.observe.or_else(|| observe(message));
+            if let Some(observe) = observe(message) {
+                self.observe.get_or_insert(observe);
+            }
         }
         if let Some(step) = self.next_upload(message) {
             return step;
