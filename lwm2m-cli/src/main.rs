@@ -1,15 +1,14 @@
 //! The `lwm2m` command.
 #![forbid(unsafe_code)]
 
+mod bootstrap_server;
 mod client;
 mod definitions;
 mod failure;
 mod hex;
-mod lifeline;
 mod output;
 mod runtime;
 mod server;
-mod signals;
 
 use std::process::ExitCode;
 
@@ -29,18 +28,18 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Client(client::ClientArgs),
+    Client(client::Args),
     Server(server::Args),
+    BootstrapServer(bootstrap_server::Args),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     output::log();
     let result = match cli.command {
-        Command::Client(args) => {
-            runtime::block_on(async { client::run(args).await.map_err(failure::Failure::runtime) })
-        }
+        Command::Client(args) => runtime::block_on(client::run(args)),
         Command::Server(args) => runtime::block_on(server::run(args)),
+        Command::BootstrapServer(args) => runtime::block_on(bootstrap_server::run(args)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
