@@ -6,6 +6,12 @@ pub const REGISTER_180: &[u8] = include_bytes!("../corpus/coap/register_180.bin"
 /// A registration of LwM2M 1.2 with a 4-byte token and fourteen links, 230 bytes.
 pub const REGISTER_230: &[u8] = include_bytes!("../corpus/coap/register_230.bin");
 
+/// A Read of `/3/0` that also observes it, 16 bytes.
+pub const GET: &[u8] = include_bytes!("../corpus/coap/get.bin");
+
+/// Its answer with the Device object in TLV, 135 bytes.
+pub const CONTENT: &[u8] = include_bytes!("../corpus/coap/content.bin");
+
 /// The messages with the names that the benchmarks give them.
 pub const MESSAGES: [(&str, &[u8]); 2] = [
     ("register 180 B", REGISTER_180),

@@ -1,6 +1,9 @@
-//! The messages that the benchmarks decode, and the tests that rivals decode the same.
+//! What the benchmarks decode and encode, and the tests that rivals decode the same.
 //!
-//! `cargo bench -p lwm2m-benches` runs all; `benches/README.md` has results and how to read them.
+//! `cargo xtask bench` writes the table of `docs/benchmarks.md`; `benches/README.md` says more.
 #![forbid(unsafe_code)]
 
+pub mod cases;
 pub mod coap;
+pub mod corpus;
+pub mod rivals;

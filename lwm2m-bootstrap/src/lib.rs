@@ -1,4 +1,15 @@
 //! Bootstrap of OMA Lightweight M2M without IO: how a device gets its servers (TS-Core §6.1).
+//!
+//! - [`device`]: what the requests of a bootstrap server do to the objects of a device, as one
+//!   transaction from the first change to Bootstrap-Finish. Exchanges are the client's.
+//! - [`server`]: the bootstrap server, an engine that gives each device what its entry says.
+//! - [`accounts`] and [`check_consistency`]: what a device knows about its servers, and the rules
+//!   that this must keep.
+//! - `file`: entries from a TOML file.
+//!
+//! # Features
+//! - `std` (default): errors of dependencies implement `std::error::Error`.
+//! - `toml`: the module `file`; brings in `serde` and `toml`.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations)]

@@ -16,10 +16,14 @@ use lwm2m_bootstrap::{
     },
 };
 use lwm2m_coap::{
-    Draft, Duration, Engine, ExchangeError, Instant, RequestError,
+    Binding, DownReason, Draft, Duration, Engine, ExchangeError, Identity, Input, Instant, PeerId,
+    RequestError,
     sim::{LinkConfig, Network, NodeId},
 };
-use lwm2m_codec::{ContentFormat, Path, coap::Code};
+use lwm2m_codec::{
+    ContentFormat, Path,
+    coap::{Code, Message},
+};
 use lwm2m_model::{
     OwnedValue, Tree,
     objects::{AccessControl, Security},
@@ -463,10 +467,7 @@ fn an_error_at_any_step_ends_the_sequence_and_the_device_is_as_before() {
         refuse::<4>,
         refuse::<5>,
     ];
-    fn refuse<const STEP: usize>(
-        number: usize,
-        _: &lwm2m_codec::coap::Message<'_>,
-    ) -> Option<Draft> {
+    fn refuse<const STEP: usize>(number: usize, _: &Message<'_>) -> Option<Draft> {
         (number == STEP).then(|| Draft::new(Code::INTERNAL_SERVER_ERROR).diagnostic("no\nway"))
     }
     for (step, refuse) in REFUSALS.into_iter().enumerate() {
@@ -594,6 +595,24 @@ fn values_that_no_format_carries_fail_before_they_are_sent() {
     ));
 }
 
+fn peer(generation: u32) -> PeerId {
+    PeerId {
+        index: 0,
+        generation,
+    }
+}
+
+fn peer_up(server: &mut BootstrapServer, peer: PeerId) {
+    let up = Input::PeerUp {
+        peer,
+        binding: Binding::Udp,
+        remote: "127.0.0.1:5683".parse().unwrap(),
+        identity: Identity::NoSec,
+        connect: None,
+    };
+    server.handle_input(Instant::ZERO, up);
+}
+
 #[test]
 fn other_requests_are_answered_by_what_the_standard_says() {
     // Asked by raw datagrams: the device engine only knows Bootstrap-Request.
@@ -604,27 +623,56 @@ fn other_requests_are_answered_by_what_the_standard_says() {
         (Request::new(Code::POST, "/bs/x"), Code::NOT_FOUND),
     ] {
         let mut server = BootstrapServer::new(config(provision()), 1);
-        let peer = lwm2m_coap::PeerId {
-            index: 0,
-            generation: 1,
-        };
-        let up = lwm2m_coap::Input::PeerUp {
-            peer,
-            binding: lwm2m_coap::Binding::Udp,
-            remote: "127.0.0.1:5683".parse().unwrap(),
-            identity: lwm2m_coap::Identity::NoSec,
-            connect: None,
-        };
-        server.handle_input(Instant::ZERO, up);
+        peer_up(&mut server, peer(1));
         let data = request.datagram();
-        server.handle_input(
-            Instant::ZERO,
-            lwm2m_coap::Input::Message { peer, data: &data },
-        );
+        let input = Input::Message {
+            peer: peer(1),
+            data: &data,
+        };
+        server.handle_input(Instant::ZERO, input);
         let mut buf = [0; 1408];
         let sent = server.poll_transmit(Instant::ZERO, &mut buf).unwrap();
-        let answer = lwm2m_codec::coap::Message::parse(&buf[..sent.len]).unwrap();
+        let answer = Message::parse(&buf[..sent.len]).unwrap();
         assert_eq!(answer.code(), code, "{request:?}");
+    }
+}
+
+#[test]
+fn a_peer_that_goes_down_or_loses_its_slot_ends_its_session() {
+    let down: fn(&mut BootstrapServer) = |server| {
+        let reason = DownReason::Transport;
+        let peer = peer(1);
+        server.handle_input(Instant::ZERO, Input::PeerDown { peer, reason });
+    };
+    let replaced: fn(&mut BootstrapServer) = |server| peer_up(server, peer(2));
+    for end in [down, replaced] {
+        let mut config = config(provision());
+        config.entries[0].name = "*".parse().unwrap();
+        let mut server = BootstrapServer::new(config, 1);
+        peer_up(&mut server, peer(1));
+        // POST /bs?ep=a
+        let data = [
+            0x40, 0x02, 0, 1, 0xb2, b'b', b's', 0x44, b'e', b'p', b'=', b'a',
+        ];
+        let input = Input::Message {
+            peer: peer(1),
+            data: &data,
+        };
+        server.handle_input(Instant::ZERO, input);
+        assert_eq!(server.sessions(), 1);
+        end(&mut server);
+        assert_eq!(server.sessions(), 0);
+        let events: Vec<Event> = std::iter::from_fn(|| server.poll_event()).collect();
+        assert!(matches!(
+            events[..],
+            [
+                Event::SessionStarted { .. },
+                Event::Failed {
+                    reason: FailedReason::PeerDown,
+                    ..
+                }
+            ]
+        ));
     }
 }
 

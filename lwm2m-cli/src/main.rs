@@ -2,16 +2,24 @@
 #![forbid(unsafe_code)]
 
 mod client;
-mod lifeline;
-mod signals;
+mod definitions;
+mod failure;
+mod hex;
+mod output;
+mod runtime;
+mod server;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// OMA Lightweight M2M: a demonstration, a device, a server, a bootstrap server.
+/// OMA Lightweight M2M on the command line.
+///
+/// What it logs goes to standard error; LWM2M_LOG sets how much, as in LWM2M_LOG=debug or
+/// LWM2M_LOG=lwm2m_net=trace. Exit codes: 0 for success, 1 when something failed, 2 for a wrong
+/// command line or configuration.
 #[derive(Debug, Parser)]
-#[command(name = "lwm2m", version)]
+#[command(name = "lwm2m", version, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -19,19 +27,19 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Client(client::ClientArgs),
+    Client(client::Args),
+    Server(server::Args),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Client(args) => client::run(args).await,
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    output::log();
+    let result = match cli.command {
+        Command::Client(args) => runtime::block_on(client::run(args)),
+        Command::Server(args) => runtime::block_on(server::run(args)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+        Err(failure) => failure.report(),
     }
 }

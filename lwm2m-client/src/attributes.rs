@@ -23,10 +23,10 @@ impl Client {
             return Err(Failure::not_allowed(path));
         }
         self.authorize(request.link, Operation::WriteAttributes, path)?;
-        if let Some(definition) = self.tree.resource_definition(path)
-            && !definition.operations.read
-        {
-            return Err(Failure::not_allowed(path));
+        if let Some(definition) = self.tree.resource_definition(path) {
+            if !definition.operations.read {
+                return Err(Failure::not_allowed(path));
+            }
         }
         if request.queries.is_empty() {
             return Err(Failure::bad_request(path, "neither payload nor attributes"));

@@ -112,11 +112,11 @@ impl Client {
     }
 
     pub(crate) fn drive_boot(&mut self) {
-        if let Some((peer, at)) = self.boot.lingering
-            && at <= self.now
-        {
-            self.boot.lingering = None;
-            self.close_peer(peer);
+        if let Some((peer, at)) = self.boot.lingering {
+            if at <= self.now {
+                self.boot.lingering = None;
+                self.close_peer(peer);
+            }
         }
         match &self.boot.state {
             State::Waiting { at } if *at <= self.now => self.begin_boot(),

@@ -158,10 +158,10 @@ impl Client {
     pub fn request_update(&mut self, now: Instant, server: Option<u16>) {
         self.clock(now);
         for link in &mut self.links {
-            if server.is_none_or(|ssid| link.ssid == ssid)
-                && let Some(registered) = link.registered_mut()
-            {
-                registered.update_wanted = true;
+            if server.is_none_or(|ssid| link.ssid == ssid) {
+                if let Some(registered) = link.registered_mut() {
+                    registered.update_wanted = true;
+                }
             }
         }
         self.advance();

@@ -458,10 +458,10 @@ impl Client {
             observation.candidate = true;
             self.schedule(index);
         }
-        if let Some(link) = self.link_of_peer(peer)
-            && let Some(registered) = self.links[link].registered_mut()
-        {
-            registered.update_wanted = true;
+        if let Some(link) = self.link_of_peer(peer) {
+            if let Some(registered) = self.links[link].registered_mut() {
+                registered.update_wanted = true;
+            }
         }
     }
 }

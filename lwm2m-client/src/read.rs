@@ -35,10 +35,10 @@ impl Client {
             return Err(Failure::not_allowed(path));
         }
         self.authorize(request.link, operation, path)?;
-        if let Some(definition) = self.tree.resource_definition(path)
-            && !definition.operations.read
-        {
-            return Err(Failure::not_allowed(path));
+        if let Some(definition) = self.tree.resource_definition(path) {
+            if !definition.operations.read {
+                return Err(Failure::not_allowed(path));
+            }
         }
         let format = self.answer_format(request.version, path, request.accept)?;
         let payload = self.encode(path, format)?;

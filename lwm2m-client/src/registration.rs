@@ -49,11 +49,10 @@ impl Client {
     fn note_changes(&mut self, index: usize) {
         let link = &mut self.links[index];
         let server = link.server;
-        if let Some(registered) = link.registered_mut()
-            && registered.update.is_none()
-            && registered.sent != Sent::of(&self.tree, server)
-        {
-            registered.update_wanted = true;
+        if let Some(registered) = link.registered_mut() {
+            if registered.update.is_none() && registered.sent != Sent::of(&self.tree, server) {
+                registered.update_wanted = true;
+            }
         }
     }
 
@@ -149,10 +148,10 @@ impl Client {
                 draft = draft.query(&query);
             }
         }
-        if registered.sent.structure != now_true.structure
-            && let Ok(list) = links::registration(&self.tree, version, self.config.coap.max_body)
-        {
-            draft = draft.content(ContentFormat::LINK, list);
+        if registered.sent.structure != now_true.structure {
+            if let Ok(list) = links::registration(&self.tree, version, self.config.coap.max_body) {
+                draft = draft.content(ContentFormat::LINK, list);
+            }
         }
         registered.update_wanted = false;
         match self

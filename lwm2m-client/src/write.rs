@@ -62,10 +62,10 @@ impl Client {
             _ => path,
         };
         self.authorize(request.link, Operation::Write, target)?;
-        if let Some(definition) = self.tree.resource_definition(path)
-            && !definition.operations.write
-        {
-            return Err(Failure::not_allowed(path));
+        if let Some(definition) = self.tree.resource_definition(path) {
+            if !definition.operations.write {
+                return Err(Failure::not_allowed(path));
+            }
         }
         Ok(())
     }
@@ -194,10 +194,10 @@ impl Client {
             return Err(Failure::not_allowed(path));
         }
         self.authorize(request.link, Operation::Delete, path)?;
-        if let Some(definition) = self.tree.resource_definition(path)
-            && !definition.operations.write
-        {
-            return Err(Failure::not_allowed(path));
+        if let Some(definition) = self.tree.resource_definition(path) {
+            if !definition.operations.write {
+                return Err(Failure::not_allowed(path));
+            }
         }
         self.transact(request, Operation::Delete, |tree| tree.delete(path))?;
         Ok(Answer::Now(Draft::new(Code::DELETED)))

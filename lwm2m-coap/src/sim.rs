@@ -368,9 +368,11 @@ impl Network {
 
     fn step(&mut self) {
         let now = self.now;
-        if let Some(entry) = self.queue.first_entry()
-            && entry.key().0 <= now
-        {
+        let arrived = self
+            .queue
+            .first_entry()
+            .filter(|entry| entry.key().0 <= now);
+        if let Some(entry) = arrived {
             let delivery = entry.remove();
             self.deliver(delivery);
         } else {

@@ -2,7 +2,7 @@
 
 use alloc::borrow::Cow;
 
-use lwm2m_codec::{Type, Version};
+use lwm2m_codec::{Path, Type, TypeOf, Version};
 
 /// Definition of an object (TS-Core App. D).
 ///
@@ -31,12 +31,34 @@ pub struct ObjectDefinition {
 
 impl ObjectDefinition {
     /// Returns the definition of a resource.
+    #[inline]
     pub fn resource(&self, id: u16) -> Option<&ResourceDefinition> {
+        // Most objects number their resources without gaps: the id then tells the index.
+        let first = self.resources.first()?.id;
+        let guess = self.resources.get(usize::from(id.wrapping_sub(first)));
+        match guess {
+            Some(resource) if resource.id == id => guess,
+            _ => self.search(id),
+        }
+    }
+
+    fn search(&self, id: u16) -> Option<&ResourceDefinition> {
         let index = self
             .resources
             .binary_search_by_key(&id, |resource| resource.id)
             .ok()?;
         self.resources.get(index)
+    }
+}
+
+/// Knows the types of its own resources, in every instance.
+impl TypeOf for ObjectDefinition {
+    #[inline]
+    fn type_of(&self, path: Path) -> Option<Type> {
+        if path.object_id()? != self.id {
+            return None;
+        }
+        self.resource(path.resource_id()?)?.data_type
     }
 }
 
@@ -136,4 +158,31 @@ pub enum Constraint {
     },
     /// Listed integers.
     OneOf(Cow<'static, [i64]>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Registry;
+
+    #[test]
+    fn a_resource_is_found_with_gaps_before_it_and_without() {
+        for definition in Registry::core().iter() {
+            for resource in definition.resources.iter() {
+                assert_eq!(definition.resource(resource.id), Some(resource));
+                let path = Path::resource(definition.id, 0, resource.id);
+                assert_eq!(definition.type_of(path), resource.data_type);
+            }
+            let ids: alloc::vec::Vec<u16> = definition.resources.iter().map(|r| r.id).collect();
+            for id in 0..=u16::MAX {
+                let found = definition.resource(id).map(|resource| resource.id);
+                assert_eq!(found, ids.contains(&id).then_some(id));
+            }
+            assert_eq!(
+                definition.type_of(Path::resource(definition.id + 1, 0, 0)),
+                None
+            );
+            assert_eq!(definition.type_of(Path::instance(definition.id, 0)), None);
+        }
+    }
 }

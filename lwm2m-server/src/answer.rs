@@ -66,11 +66,11 @@ impl Server {
 
     fn answer(&mut self, responder: Responder, draft: Draft, registration: Option<RegistrationId>) {
         self.respond(responder, draft);
-        if let Some(id) = registration
-            && let Some(device) = self.registry.get_mut(id)
-        {
-            device.answered = true;
-            self.flush(id);
+        if let Some(id) = registration {
+            if let Some(device) = self.registry.get_mut(id) {
+                device.answered = true;
+                self.flush(id);
+            }
         }
     }
 

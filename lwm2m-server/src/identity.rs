@@ -87,12 +87,12 @@ impl Directory {
         let Some(identity) = self.identities.remove(endpoint) else {
             return false;
         };
-        if let IdentityOwned::Psk(psk) = identity
-            && let Some(names) = self.endpoints.get_mut(&psk)
-        {
-            names.retain(|name| **name != *endpoint);
-            if names.is_empty() {
-                self.endpoints.remove(&psk);
+        if let IdentityOwned::Psk(psk) = identity {
+            if let Some(names) = self.endpoints.get_mut(&psk) {
+                names.retain(|name| **name != *endpoint);
+                if names.is_empty() {
+                    self.endpoints.remove(&psk);
+                }
             }
         }
         true

@@ -245,15 +245,15 @@ impl Server {
             self.close(left);
         }
         // Without an identity the address is what the registration belongs to.
-        if moved.address
-            && let Some(registration) = self.registration(id)
-        {
-            let change = Change::Updated {
-                registration: id,
-                unix_time: registration.updated_unix,
-                snapshot: Some(Box::new(RegistrationRecord::of(registration))),
-            };
-            self.record(change);
+        if moved.address {
+            if let Some(registration) = self.registration(id) {
+                let change = Change::Updated {
+                    registration: id,
+                    unix_time: registration.updated_unix,
+                    snapshot: Some(Box::new(RegistrationRecord::of(registration))),
+                };
+                self.record(change);
+            }
         }
         moved.session
     }

@@ -219,10 +219,10 @@ impl Registry {
         };
         let owned: Vec<_> = self.owned_by(&peer.owner).collect();
         for registration in owned {
-            if let Some(device) = self.get_mut(registration)
-                && device.registration.peer == Some(id)
-            {
-                device.registration.peer = None;
+            if let Some(device) = self.get_mut(registration) {
+                if device.registration.peer == Some(id) {
+                    device.registration.peer = None;
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::step::{Context, Report, Step};
-use crate::{checks, codegen, deny, no_std, tidy};
+use crate::{checks, codegen, deny, interop, msrv, no_std, tidy};
 
 /// The checks: quick ones first, so that a slip is found before anything is compiled.
 pub(crate) const STEPS: &[Step] = &[
@@ -39,9 +39,19 @@ pub(crate) const STEPS: &[Step] = &[
         run: checks::test,
     },
     Step {
+        name: "interop",
+        about: "libcoap's clients get along with our server and device (cargo xtask interop libcoap)",
+        run: interop::run,
+    },
+    Step {
         name: "no-std",
         about: "codec, model, coap and the engines build and link without std",
         run: no_std::run,
+    },
+    Step {
+        name: "msrv",
+        about: "codec, model, coap and the engines build with the oldest supported compiler",
+        run: msrv::run,
     },
     Step {
         name: "deny",

@@ -9,6 +9,7 @@ mod ci;
 mod codegen;
 mod command;
 mod deny;
+mod interop;
 mod msrv;
 mod no_std;
 mod step;
@@ -24,11 +25,6 @@ const CHORES: &[Step] = &[
         name: "codegen",
         about: "writes the core objects from their definitions",
         run: codegen::write,
-    },
-    Step {
-        name: "msrv",
-        about: "codec, model, coap and the engines build with the oldest supported compiler",
-        run: msrv::run,
     },
     Step {
         name: "advisories",
@@ -52,6 +48,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         "ci" => ci::run(&context),
+        "interop" => interop::command(arguments.get(1..).unwrap_or_default(), &context),
         name => match ci::STEPS
             .iter()
             .chain(CHORES)

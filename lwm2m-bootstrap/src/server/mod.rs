@@ -352,6 +352,21 @@ impl BootstrapServer {
         Some(session)
     }
 
+    fn peer_down(&mut self, peer: PeerId) {
+        self.fail(peer, FailedReason::PeerDown);
+        self.endpoint.peer_down(self.now, peer);
+        self.peers.remove(&peer);
+    }
+
+    /// Ends whoever had a slot that is used again.
+    fn end_slot(&mut self, index: u32) {
+        let slot = |generation| PeerId { index, generation };
+        let old = self.peers.range(slot(0)..=slot(u32::MAX)).next();
+        if let Some(old) = old.map(|(peer, _)| *peer) {
+            self.peer_down(old);
+        }
+    }
+
     // Time and events.
 
     fn on_timeout(&mut self) {
@@ -392,6 +407,7 @@ impl Engine for BootstrapServer {
         self.now = self.now.max(now);
         match input {
             Input::PeerUp { peer, identity, .. } => {
+                self.end_slot(peer.index);
                 self.endpoint.peer_up(self.now, peer);
                 let identity = match identity {
                     Identity::Psk(identity) => Some(identity.to_vec()),
@@ -399,11 +415,7 @@ impl Engine for BootstrapServer {
                 };
                 self.peers.insert(peer, identity);
             }
-            Input::PeerDown { peer, .. } => {
-                self.fail(peer, FailedReason::PeerDown);
-                self.endpoint.peer_down(self.now, peer);
-                self.peers.remove(&peer);
-            }
+            Input::PeerDown { peer, .. } => self.peer_down(peer),
             Input::Message { peer, data } => match self.endpoint.receive(self.now, peer, data) {
                 Some(Incoming::Request {
                     responder, message, ..

@@ -280,10 +280,10 @@ impl Endpoint {
     fn conclude(&mut self, peer: PeerId, message: &Message<'_>, answer: MessageType) {
         let datagram = self.send_empty(peer, answer, message.id());
         let now = self.now;
-        if let Some(entry) = self.peers.get_mut(peer)
-            && let Some(slot) = entry.dedup.find(now, received(message))
-        {
-            *slot = Seen::answered(&datagram).unwrap_or(Seen::Silent);
+        if let Some(entry) = self.peers.get_mut(peer) {
+            if let Some(slot) = entry.dedup.find(now, received(message)) {
+                *slot = Seen::answered(&datagram).unwrap_or(Seen::Silent);
+            }
         }
     }
 

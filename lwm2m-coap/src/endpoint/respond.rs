@@ -37,6 +37,9 @@ impl Endpoint {
     }
 
     /// Lets a request pass as if it had been lost: the peer's repetition is new again.
+    ///
+    /// The body of a block-wise one is lost with it: the repetition of its last block gets 4.08,
+    /// upon which the peer starts again.
     pub fn ignore(&mut self, now: Instant, responder: Responder) {
         self.clock(now);
         self.stop_acknowledge(&responder);
@@ -159,10 +162,10 @@ impl Endpoint {
 
     fn remember(&mut self, responder: &Responder, seen: Seen) {
         let now = self.now;
-        if let Some(entry) = self.peers.get_mut(responder.peer)
-            && let Some(slot) = entry.dedup.find(now, responder.received)
-        {
-            *slot = seen;
+        if let Some(entry) = self.peers.get_mut(responder.peer) {
+            if let Some(slot) = entry.dedup.find(now, responder.received) {
+                *slot = seen;
+            }
         }
     }
 
@@ -203,8 +206,10 @@ impl Endpoint {
             return self.launch(peer, id, datagram, purpose).is_some();
         }
         let sent = self.push_out(peer, datagram);
-        if sent && let Some(entry) = self.peers.get_mut(peer) {
-            entry.remember_non(id, token);
+        if sent {
+            if let Some(entry) = self.peers.get_mut(peer) {
+                entry.remember_non(id, token);
+            }
         }
         sent
     }

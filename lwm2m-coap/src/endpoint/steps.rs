@@ -153,10 +153,10 @@ impl Steps {
         if !current {
             return self.take_notification(message, max_body);
         }
-        if message.code().is_success()
-            && let Some(observe) = observe(message)
-        {
-            self.observe.get_or_insert(observe);
+        if message.code().is_success() {
+            if let Some(observe) = observe(message) {
+                self.observe.get_or_insert(observe);
+            }
         }
         if let Some(step) = self.next_upload(message) {
             return step;
