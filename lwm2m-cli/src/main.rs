@@ -1,6 +1,7 @@
 //! The `lwm2m` command.
 #![forbid(unsafe_code)]
 
+mod bootstrap_server;
 mod client;
 mod definitions;
 mod failure;
@@ -29,6 +30,7 @@ struct Cli {
 enum Command {
     Client(client::Args),
     Server(server::Args),
+    BootstrapServer(bootstrap_server::Args),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Client(args) => runtime::block_on(client::run(args)),
         Command::Server(args) => runtime::block_on(server::run(args)),
+        Command::BootstrapServer(args) => runtime::block_on(bootstrap_server::run(args)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
