@@ -6,6 +6,7 @@
 mod bootstrap_server;
 mod client;
 mod definitions;
+mod demo;
 mod failure;
 mod hex;
 mod output;
@@ -30,6 +31,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Args),
     Client(client::Args),
     Server(server::Args),
     BootstrapServer(bootstrap_server::Args),
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     output::log();
     let result = match cli.command {
+        Command::Demo(args) => runtime::block_on(demo::run(args)),
         Command::Client(args) => runtime::block_on(client::run(args)),
         Command::Server(args) => runtime::block_on(server::run(args)),
         Command::BootstrapServer(args) => runtime::block_on(bootstrap_server::run(args)),
