@@ -92,7 +92,14 @@ pub(crate) fn run(context: &Context) -> Result<Done, Failure> {
 fn run_libcoap(context: &Context) -> Result<Report, Failure> {
     let lwm2m = build(context)?;
     let mut report = Report::new(!context.quiet);
-    libcoap::run(&lwm2m, &mut report)?;
+    libcoap::run(&lwm2m, &mut report).map_err(|Failure(reason)| {
+        // What was shown already is not shown again.
+        let failures = match context.quiet {
+            true => report.failures(),
+            false => String::new(),
+        };
+        Failure(format!("{failures}\n{reason}").trim_start().to_owned())
+    })?;
     if !context.quiet {
         println!("\nlibcoap: {report}");
     }
