@@ -48,6 +48,7 @@ impl Process {
     pub fn start(arguments: &[&str]) -> Self {
         let mut child = command(arguments)
             .arg("--json")
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the binary starts");
