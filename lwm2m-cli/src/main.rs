@@ -1,5 +1,7 @@
 //! The `lwm2m` command.
 #![forbid(unsafe_code)]
+// Many comments are help texts, in which [ and ] mean what they mean on a command line.
+#![allow(rustdoc::broken_intra_doc_links)]
 
 mod bootstrap_server;
 mod client;
