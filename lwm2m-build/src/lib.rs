@@ -28,6 +28,7 @@
 
 mod docs;
 mod files;
+pub mod lint;
 mod names;
 mod tokens;
 
