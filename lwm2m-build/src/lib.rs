@@ -28,6 +28,7 @@
 
 mod docs;
 mod files;
+pub mod folder;
 pub mod lint;
 mod names;
 mod tokens;
