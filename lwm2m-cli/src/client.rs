@@ -5,25 +5,32 @@ mod executions;
 mod firmware;
 mod line;
 mod objects;
-mod output;
 mod session;
+mod telling;
 mod test_object;
 mod value;
 
 use std::path::PathBuf;
 
-use clap::Args;
 use lwm2m_codec::{Path, Version};
-use lwm2m_model::Tree;
+use lwm2m_model::{Registry, Tree};
 use lwm2m_net::{
     Closed,
     device::{Builder, Device, Keys, StartError},
 };
 
-use self::{accounts::AccountsError, objects::ObjectsError, output::Output, value::ValueError};
+use self::{
+    accounts::AccountsError, executions::Executions, session::Session, telling::Teller,
+    value::ValueError,
+};
+use crate::{definitions, failure::Failure, hex};
 
-/// The variable that holds the key if `--psk-key` does not.
-const KEY_VARIABLE: &str = "LWM2M_PSK_KEY";
+// The values that the demonstration expects.
+pub(crate) use self::{
+    objects::{device as device_values, sensor as sensor_values},
+    test_object::initial as test_values,
+};
+
 /// Short Server ID of `--server`.
 const SSID: u16 = 1;
 
@@ -40,9 +47,9 @@ const SSID: u16 = 1;
 ///   quit             de-registers and ends
 ///
 /// Each command is answered by one line. The end of the input changes nothing; Ctrl-C is like quit.
-#[derive(Debug, Args)]
+#[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
-pub(crate) struct ClientArgs {
+pub(crate) struct Args {
     /// Endpoint Client Name, such as urn:imei:490154203237518.
     #[arg(long, value_name = "NAME")]
     endpoint: String,
@@ -56,23 +63,27 @@ pub(crate) struct ClientArgs {
     /// PSK identity for coaps [default: the endpoint name].
     #[arg(long, value_name = "ID")]
     psk_identity: Option<String>,
-    /// Pre-shared key for coaps; the variable LWM2M_PSK_KEY can hold it instead, where other
-    /// users of the machine don't see it.
-    #[arg(long, value_name = "HEX")]
+    /// Pre-shared key for coaps. On the command line, other users of the machine see it.
+    #[arg(
+        long,
+        value_name = "HEX",
+        env = "LWM2M_PSK_KEY",
+        hide_env_values = true
+    )]
     psk_key: Option<String>,
     /// Lifetime of the registration at --server in seconds; 0 for one without end.
     #[arg(long, value_name = "S", default_value_t = 86_400)]
     lifetime: u64,
     /// The only version of LwM2M to speak [default: 1.2, stepping down when a server refuses].
-    #[arg(long, value_name = "VERSION", value_parser = ["1.0", "1.1", "1.2"])]
-    lwm2m: Option<String>,
+    #[arg(long, value_name = "1.0|1.1|1.2", value_parser = version)]
+    lwm2m: Option<Version>,
     /// Registers in queue mode: servers keep requests until the device wakes.
     #[arg(long)]
     queue: bool,
-    /// Folder of object definitions (OMA XML); each object that the device does not have yet is
-    /// served with an instance 0.
+    /// Serve the objects of the definitions (OMA XML) in a folder, too, each with an instance 0;
+    /// may be repeated.
     #[arg(long, value_name = "DIR")]
-    objects: Option<PathBuf>,
+    objects: Vec<PathBuf>,
     /// File that keeps the accounts (objects 0, 1 and 2) over restarts. Once it exists, it counts
     /// in place of --server and --bootstrap. It holds keys: only its owner can read it.
     #[arg(long, value_name = "FILE")]
@@ -83,12 +94,15 @@ pub(crate) struct ClientArgs {
     /// Writes events and answers as JSON, one object on each line.
     #[arg(long)]
     json: bool,
+    /// Stop when standard input ends.
+    #[arg(long, hide = true)]
+    shutdown_on_stdin_eof: bool,
 }
 
 /// Says why the device can't run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
-    #[error("a key is needed: --psk-key HEX or the variable {KEY_VARIABLE}")]
+    #[error("a key is needed: --psk-key HEX or the variable LWM2M_PSK_KEY")]
     KeyMissing,
     #[error("the key is not a hexadecimal text of at least one byte")]
     Key,
@@ -96,8 +110,6 @@ pub(crate) enum ClientError {
     Set(String),
     #[error("--set {0}")]
     Value(#[from] ValueError),
-    #[error(transparent)]
-    Objects(#[from] ObjectsError),
     #[error(transparent)]
     Accounts(#[from] AccountsError),
     #[error(transparent)]
@@ -108,16 +120,40 @@ pub(crate) enum ClientError {
     NoAccount(PathBuf),
 }
 
-/// Runs the device until it is told to quit.
-pub(crate) async fn run(args: ClientArgs) -> Result<(), ClientError> {
-    let output = Output::new(args.json);
-    let (executions, requests) = executions::channel();
-    let mut tree = objects::tree(&args.endpoint, &executions);
-    if let Some(folder) = &args.objects {
-        for warning in objects::load(&mut tree, folder)? {
-            output.warn(&warning);
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Start(_) | ClientError::Ended(_) | ClientError::Accounts(_) => {
+                Self::runtime(error)
+            }
+            _ => Self::usage(error),
         }
     }
+}
+
+/// Runs the device until it is told to quit.
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    let registry = definitions::load(&args.objects)?;
+    let (executions, requests) = executions::channel();
+    let (builder, known) = describe(&args, &registry, &executions)?;
+    let builder = match known {
+        true => builder,
+        false => account(builder, &args)?,
+    };
+    let (device, events) = builder.start().await.map_err(ClientError::from)?;
+    let session = Session::new(device, Teller::new(args.json), args.data)
+        .end_with_input(args.shutdown_on_stdin_eof);
+    Ok(session.run(events, requests).await?)
+}
+
+/// Makes the device with its objects; true if it knows its accounts already.
+fn describe(
+    args: &Args,
+    registry: &Registry,
+    executions: &Executions,
+) -> Result<(Builder, bool), ClientError> {
+    let mut tree = objects::tree(&args.endpoint, executions);
+    objects::serve(&mut tree, registry);
     let known = match &args.data {
         Some(file) => accounts::load(&mut tree, file)?,
         None => false,
@@ -125,38 +161,26 @@ pub(crate) async fn run(args: ClientArgs) -> Result<(), ClientError> {
     for assignment in &args.set {
         set(&mut tree, assignment)?;
     }
-    let mut builder = Device::builder(&args.endpoint)
+    let builder = Device::builder(&args.endpoint)
         .tree(tree)
         .queue_mode(args.queue);
-    if let Some(version) = args
-        .lwm2m
-        .as_deref()
-        .and_then(|text| text.parse::<Version>().ok())
-    {
-        builder = builder.versions([version]);
-    }
-    if !known {
-        builder = account(builder, &args)?;
-    }
-    let (device, events) = builder.start().await?;
-    session::Session::new(device, output, args.data)
-        .run(events, requests)
-        .await
+    Ok((
+        match args.lwm2m {
+            Some(version) => builder.versions([version]),
+            None => builder,
+        },
+        known,
+    ))
 }
 
 /// Adds the account that the arguments name.
-fn account(builder: Builder, args: &ClientArgs) -> Result<Builder, ClientError> {
+fn account(builder: Builder, args: &Args) -> Result<Builder, ClientError> {
     let keys = |uri: &str| -> Result<Keys, ClientError> {
         if !uri.to_ascii_lowercase().starts_with("coaps") {
             return Ok(Keys::None);
         }
-        let variable = std::env::var(KEY_VARIABLE).ok();
-        let key = args
-            .psk_key
-            .clone()
-            .or(variable)
-            .ok_or(ClientError::KeyMissing)?;
-        let key = value::from_hex(&key)
+        let key = args.psk_key.as_deref().ok_or(ClientError::KeyMissing)?;
+        let key = hex::decode(key)
             .filter(|key| !key.is_empty())
             .ok_or(ClientError::Key)?;
         let identity = args.psk_identity.as_ref().unwrap_or(&args.endpoint);
@@ -195,4 +219,13 @@ fn create(tree: &mut Tree, path: Path) -> Result<(), ValueError> {
         tree.create(object, Some(instance))?;
     }
     Ok(())
+}
+
+/// Reads a version that the device speaks.
+fn version(text: &str) -> Result<Version, &'static str> {
+    let version = text.parse().ok();
+    let known = [Version::V1_0, Version::V1_1, Version::V1_2];
+    version
+        .filter(|version| known.contains(version))
+        .ok_or("expected 1.0, 1.1 or 1.2")
 }

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::step::{Context, Report, Step};
-use crate::{checks, codegen, deny, msrv, no_std, tidy};
+use crate::{checks, codegen, deny, interop, msrv, no_std, tidy};
 
 /// The checks: quick ones first, so that a slip is found before anything is compiled.
 pub(crate) const STEPS: &[Step] = &[
@@ -37,6 +37,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "test",
         about: "all tests pass (skipped if LWM2M_CI_TESTED=1 says that they just did)",
         run: checks::test,
+    },
+    Step {
+        name: "interop",
+        about: "libcoap's clients get along with our server and device (cargo xtask interop libcoap)",
+        run: interop::run,
     },
     Step {
         name: "no-std",

@@ -9,6 +9,7 @@ mod ci;
 mod codegen;
 mod command;
 mod deny;
+mod interop;
 mod msrv;
 mod no_std;
 mod step;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         "ci" => ci::run(&context),
+        "interop" => interop::command(arguments.get(1..).unwrap_or_default(), &context),
         name => match ci::STEPS
             .iter()
             .chain(CHORES)

@@ -2,8 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, io,
-    path::{Path as FilePath, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -11,42 +9,15 @@ use lwm2m_model::{
     Dynamic, Registry, Time, Tree, Typed,
     objects::{
         AccessControl, ConnectivityMonitoring, ConnectivityStatistics, Device, Location, Security,
-        Server, Temperature, TestObject, connectivity_statistics, device, temperature,
+        Server, Temperature, TestObject, connectivity_statistics, device, firmware_update,
+        temperature, test_object as test_ids,
     },
-    xml::{self, XmlError},
 };
 
 use super::{
     executions::{Executions, forward},
     firmware, test_object,
 };
-
-/// Largest definition file in bytes; the largest of the registry has about 150 kB.
-const MAX_FILE: u64 = 4 << 20;
-
-/// Says why object definitions can't be read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ObjectsError {
-    #[error("{}: {error}", .file.display())]
-    Read { file: PathBuf, error: io::Error },
-    #[error("{}: larger than {MAX_FILE} bytes", .0.display())]
-    TooLarge(PathBuf),
-    #[error("{}: {error}", .file.display())]
-    Xml { file: PathBuf, error: XmlError },
-}
-
-/// What is odd about a definition file.
-#[derive(Debug)]
-pub(crate) struct FileWarning {
-    file: PathBuf,
-    warning: xml::Warning,
-}
-
-impl fmt::Display for FileWarning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.file.display(), self.warning)
-    }
-}
 
 /// The objects that every device of this command has; executions go to the session.
 pub(crate) fn tree(endpoint: &str, executions: &Executions) -> Tree {
@@ -64,7 +35,7 @@ pub(crate) fn tree(endpoint: &str, executions: &Executions) -> Tree {
     tree.insert(
         Typed::new()
             .with(0, firmware::initial())
-            .with_executable(lwm2m_model::objects::firmware_update::ids::CANCEL)
+            .with_executable(firmware_update::ids::CANCEL)
             .on_execute(forward(executions)),
     );
     tree.insert(Typed::new().with(0, location()));
@@ -85,68 +56,20 @@ pub(crate) fn tree(endpoint: &str, executions: &Executions) -> Tree {
     tree
 }
 
-/// Serves further objects by the definitions in a folder, each with an instance 0. Of several
-/// versions the highest counts; objects that the tree has stay as they are.
-pub(crate) fn load(tree: &mut Tree, folder: &FilePath) -> Result<Vec<FileWarning>, ObjectsError> {
-    let mut registry = Registry::new();
-    let mut warnings = Vec::new();
-    for file in files(folder)? {
-        let text = read(&file)?;
-        let parsed = xml::parse(&text).map_err(|error| ObjectsError::Xml {
-            file: file.clone(),
-            error,
-        })?;
-        parsed.definitions.into_iter().for_each(|definition| {
-            registry.insert(definition);
-        });
-        warnings.extend(parsed.warnings.into_iter().map(|warning| FileWarning {
-            file: file.clone(),
-            warning,
-        }));
-    }
-    let ids: Vec<u16> = registry.iter().map(|definition| definition.id).collect();
-    for definition in ids.iter().filter_map(|id| registry.latest(*id)) {
-        if tree.get(definition.id).is_none() {
-            let mut object = Dynamic::new(definition.clone());
+/// Serves further objects by their definitions, each with an instance 0. Of several versions the
+/// highest counts; objects that the tree has stay as they are.
+pub(crate) fn serve(tree: &mut Tree, registry: &Registry) {
+    for definition in registry.iter() {
+        let latest = registry.latest(definition.id);
+        if let (Some(latest), None) = (latest, tree.get(definition.id)) {
+            let mut object = Dynamic::new(latest.clone());
             object.insert(0);
             tree.insert(object);
         }
     }
-    Ok(warnings)
 }
 
-/// The XML files of a folder by name.
-fn files(folder: &FilePath) -> Result<Vec<PathBuf>, ObjectsError> {
-    let failed = |error| ObjectsError::Read {
-        file: folder.to_owned(),
-        error,
-    };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let file = entry.map_err(failed)?.path();
-        if file
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("xml"))
-        {
-            files.push(file);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-fn read(file: &FilePath) -> Result<String, ObjectsError> {
-    let failed = |error| ObjectsError::Read {
-        file: file.to_owned(),
-        error,
-    };
-    if std::fs::metadata(file).map_err(failed)?.len() > MAX_FILE {
-        return Err(ObjectsError::TooLarge(file.to_owned()));
-    }
-    std::fs::read_to_string(file).map_err(failed)
-}
-
-fn device(endpoint: &str) -> Device {
+pub(crate) fn device(endpoint: &str) -> Device {
     Device {
         manufacturer: Some("lwm2m".into()),
         model_number: Some("lwm2m client".into()),
@@ -210,7 +133,7 @@ fn statistics() -> ConnectivityStatistics {
     }
 }
 
-fn sensor() -> Temperature {
+pub(crate) fn sensor() -> Temperature {
     Temperature {
         sensor_value: 21.5,
         min_measured_value: Some(21.5),
@@ -224,7 +147,7 @@ fn sensor() -> Temperature {
 }
 
 fn test(executions: &Executions) -> Typed<TestObject> {
-    use lwm2m_model::objects::test_object::ids;
+    use test_ids::ids;
     let object = Typed::new().with(0, test_object::initial());
     let executables = [
         ids::RESET_VALUES,
@@ -251,40 +174,23 @@ mod tests {
     }
 
     #[test]
-    fn objects_of_a_folder_are_served_in_their_highest_version() {
-        let folder = tempfile::tempdir().unwrap();
-        let lamp = |version: &str| {
-            format!(
-                "<LWM2M><Object><Name>Lamp</Name><ObjectID>42769</ObjectID>\
-                 <ObjectURN>urn:oma:lwm2m:x:42769:{version}</ObjectURN>\
-                 <ObjectVersion>{version}</ObjectVersion>\
-                 <MultipleInstances>Multiple</MultipleInstances><Mandatory>Optional</Mandatory>\
-                 <Resources><Item ID=\"5851\"><Name>Dimmer</Name><Operations>RW</Operations>\
-                 <MultipleInstances>Single</MultipleInstances><Mandatory>Mandatory</Mandatory>\
-                 <Type>Integer</Type></Item></Resources></Object></LWM2M>"
-            )
-        };
-        std::fs::write(folder.path().join("a.xml"), lamp("1.1")).unwrap();
-        std::fs::write(folder.path().join("b.XML"), lamp("1.0")).unwrap();
-        std::fs::write(folder.path().join("notes.txt"), "no XML").unwrap();
-        let mut tree = Tree::new();
-        assert!(load(&mut tree, folder.path()).unwrap().is_empty());
-        let definition = tree.definition(42769).unwrap();
-        assert_eq!(definition.version.to_string(), "1.1");
-        assert!(tree.contains(lwm2m_codec::Path::resource(42769, 0, 5851)));
-    }
-
-    #[test]
-    fn a_broken_definition_is_named_by_file_and_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a.xml");
-        std::fs::write(&file, "<LWM2M>\n<Object/>\n</LWM2M>").unwrap();
-        let error = load(&mut Tree::new(), folder.path())
-            .unwrap_err()
-            .to_string();
+    fn further_objects_are_served_in_their_highest_version() {
+        let mut registry = Registry::core();
+        let mut lamp = lwm2m_model::ObjectDefinition::clone(registry.latest(3303).unwrap());
+        lamp.id = 42769;
+        registry.insert(lamp.clone());
+        lamp.version = lwm2m_codec::Version::V1_2;
+        registry.insert(lamp);
+        let mut tree = tree("device", &super::super::executions::channel().0);
+        serve(&mut tree, &registry);
         assert_eq!(
-            error,
-            format!("{}: line 2, column 1: ObjectID is missing", file.display())
+            tree.definition(42769).unwrap().version,
+            lwm2m_codec::Version::V1_2
+        );
+        assert!(tree.contains(lwm2m_codec::Path::resource(42769, 0, 5700)));
+        assert!(
+            tree.typed::<Temperature>().is_some(),
+            "the device's own stays"
         );
     }
 }

@@ -25,10 +25,11 @@ use super::{
     executions::{Execution, Requests},
     firmware,
     line::{self, Line, LineError},
-    output::Output,
+    telling::Teller,
     test_object,
     value::{self, ValueError},
 };
+use crate::runtime;
 
 /// How long the device waits for the answers to its De-register.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -66,23 +67,33 @@ enum Then {
 /// A running device with its input and output.
 pub(crate) struct Session {
     device: Device,
-    output: Output,
+    teller: Teller,
     data: Option<PathBuf>,
     /// Revision of the accounts in the file.
     saved: Option<u64>,
     /// What was counted when object 7 began to collect.
     collecting: Option<Counts>,
+    /// The end of the input is like quit.
+    end_with_input: bool,
 }
 
 impl Session {
-    pub(crate) const fn new(device: Device, output: Output, data: Option<PathBuf>) -> Self {
+    pub(crate) const fn new(device: Device, teller: Teller, data: Option<PathBuf>) -> Self {
         Self {
             device,
-            output,
+            teller,
             data,
             saved: None,
             collecting: None,
+            end_with_input: false,
         }
+    }
+
+    /// Sets whether the end of the input is like quit.
+    #[must_use]
+    pub(crate) const fn end_with_input(mut self, on: bool) -> Self {
+        self.end_with_input = on;
+        self
     }
 
     /// Runs until the input or a signal says to quit.
@@ -93,7 +104,7 @@ impl Session {
     ) -> Result<(), ClientError> {
         let mut lines = Some(lines());
         let mut statistics = tokio::time::interval(STATISTICS_PERIOD);
-        let mut interrupted = std::pin::pin!(crate::signals::interrupted());
+        let mut interrupted = std::pin::pin!(runtime::stopped(false));
         let quit = loop {
             self.save().await?;
             tokio::select! {
@@ -104,7 +115,7 @@ impl Session {
                 Some(execution) = requests.recv() => self.execute(execution).await?,
                 line = next(&mut lines) => match line {
                     Some(line) => if self.command(&line).await { break Some(line) },
-                    None if crate::lifeline::is_tied() => break None,
+                    None if self.end_with_input => break None,
                     None => lines = None,
                 },
                 _ = statistics.tick(), if self.collecting.is_some() => self.collect().await?,
@@ -113,15 +124,15 @@ impl Session {
         };
         let stopped = self.device.stop(STOP_TIMEOUT).await;
         while let Some(event) = events.next().await {
-            self.output.event(&event);
+            self.teller.event(&event);
         }
         match (quit, stopped) {
-            (Some(line), stopped) => self.output.answer(
+            (Some(line), stopped) => self.teller.answer(
                 line.trim(),
                 stopped.map(|()| String::new()).map_err(CommandError::from),
             ),
             (None, Ok(())) => {}
-            (None, Err(error)) => self.output.warn(&error),
+            (None, Err(error)) => tracing::warn!("{error}"),
         }
         Ok(())
     }
@@ -138,7 +149,7 @@ impl Session {
             Ok(line) => self.obey(line).await,
             Err(error) => Err(error.into()),
         };
-        self.output.answer(text.trim(), done);
+        self.teller.answer(text.trim(), done);
         false
     }
 
@@ -172,7 +183,7 @@ impl Session {
 
     /// Tells an event, and does what the objects do by themselves.
     async fn happened(&self, event: &Event) -> Result<(), ClientError> {
-        self.output.event(event);
+        self.teller.event(event);
         let Event::Changed {
             path,
             operation: Operation::Write,
@@ -219,9 +230,9 @@ impl Session {
         self.device.answer(ticket, result).await?;
         match then {
             Then::Nothing => return Ok(()),
-            Then::Reboot => self.output.note("reboot", "reboots"),
+            Then::Reboot => self.teller.note("reboot", "reboots"),
             Then::Updated => {
-                self.output
+                self.teller
                     .note("firmware-updated", "installed the firmware and reboots");
                 let updated = |tree: &mut lwm2m_model::Tree| {
                     tree.update(0, firmware::updated);
@@ -230,7 +241,7 @@ impl Session {
             }
         }
         if let Err(error) = self.device.restart(STOP_TIMEOUT).await {
-            self.output.warn(&error);
+            tracing::warn!("{error}");
         }
         Ok(())
     }
@@ -373,7 +384,7 @@ impl Session {
         // Also after an error: it is told once for each change.
         self.saved = Some(revision);
         if let Err(error) = pack.and_then(|pack| accounts::save(file, &pack)) {
-            self.output.warn(&error);
+            tracing::warn!("{error}");
         }
         Ok(())
     }

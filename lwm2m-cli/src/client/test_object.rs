@@ -54,7 +54,7 @@ pub(crate) fn random(bytes: [u8; 16]) -> TestObject {
     let values = initial();
     let numbered = |id: u16| id < u16::from(bytes[9] % 4);
     TestObject {
-        string_value: Some(super::value::to_hex(&bytes)),
+        string_value: Some(crate::hex::encode(&bytes)),
         integer_value: Some(number.cast_signed()),
         unsigned_integer_value: Some(number),
         float_value: Some(f64::from(bytes[10]) / 8.0 - 16.0),

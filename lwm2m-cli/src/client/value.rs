@@ -3,6 +3,8 @@
 use lwm2m_codec::{ContentFormat, Decoder, ParsePathError, Path, Type};
 use lwm2m_model::{Failure, OwnedValue, Tree};
 
+use crate::hex;
+
 /// Says why a text is not a value for a path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ValueError {
@@ -87,26 +89,10 @@ pub(crate) fn text(value: &OwnedValue) -> String {
         OwnedValue::Unsigned(number) => number.to_string(),
         OwnedValue::Float(number) => number.to_string(),
         OwnedValue::Boolean(flag) => u8::from(*flag).to_string(),
-        OwnedValue::Opaque(bytes) => to_hex(bytes),
+        OwnedValue::Opaque(bytes) => hex::encode(bytes),
         OwnedValue::ObjectLink(link) => link.to_string(),
         _ => "(secret)".to_owned(),
     }
-}
-
-/// Bytes as lower-case hexadecimal text.
-pub(crate) fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Reads hexadecimal text.
-pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
-        .collect()
 }
 
 #[cfg(test)]
@@ -189,14 +175,5 @@ mod tests {
             "/3442/0/1110: the resource has resource instances"
         );
         assert_eq!(error("/a", "2"), "/a: segment 0 is not an id");
-    }
-
-    #[test]
-    fn hexadecimal_text_has_an_even_number_of_digits() {
-        assert_eq!(from_hex("00fF"), Some(vec![0, 255]));
-        assert_eq!(from_hex("0"), None);
-        assert_eq!(from_hex("0x"), None);
-        assert_eq!(from_hex("öö"), None);
-        assert_eq!(to_hex(&[0, 255]), "00ff");
     }
 }

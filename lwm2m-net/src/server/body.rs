@@ -1,6 +1,6 @@
 //! What a Write or a Create carries.
 
-use lwm2m_codec::{ContentFormat, EncodeError, Encoder, Path, Version};
+use lwm2m_codec::{ContentFormat, EncodeError, Encoder, MAX_ID, Path, Version};
 use lwm2m_model::{OwnedValue, Registry, coerce, ver::effective_version};
 use lwm2m_server::Registration;
 
@@ -90,6 +90,9 @@ fn fit(record: &mut Record, device: &Registration, registry: &Registry) {
 /// What every device of a version understands: one value as text or bytes, more of them as TLV,
 /// or as SenML CBOR from LwM2M 1.1 on if the device announces it, and from 1.2 on.
 fn default_format(records: &[Record], base: Path, device: &Registration) -> ContentFormat {
+    // SenML can't write an empty resource; an instance without id is common in TLV only.
+    let special =
+        |record: &Record| record.value.is_none() || record.path.instance_id() == Some(MAX_ID);
     match records {
         [
             Record {
@@ -102,6 +105,7 @@ fn default_format(records: &[Record], base: Path, device: &Registration) -> Cont
             _ => ContentFormat::TEXT,
         },
         _ if base.is_root() => composite_format(device),
+        _ if records.iter().any(special) => ContentFormat::TLV,
         _ if device.version >= Version::V1_2 => composite_format(device),
         _ if device.formats.contains(&ContentFormat::SENML_CBOR) => ContentFormat::SENML_CBOR,
         _ => ContentFormat::TLV,

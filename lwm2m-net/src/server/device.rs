@@ -121,7 +121,8 @@ impl Device {
     /// Creates an instance of an object; the answer has its
     /// [`location`](super::Answer::location).
     ///
-    /// Records below an instance of the object decide its id; bytes can leave that to the device.
+    /// Records below an instance of the object decide its id; below instance 65535 they leave it
+    /// to the device.
     pub fn create(&self, object: u16, body: impl Into<Body>) -> Request {
         self.request(Ok(Operation::Create(object, body.into())))
     }

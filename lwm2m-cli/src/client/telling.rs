@@ -1,36 +1,34 @@
 //! What the device prints: a line of text or of JSON for each event and each command.
 
-use std::io::{self, Write};
-
 use lwm2m_net::device::{Event, Failed, Operation};
 use serde_json::{Value, json};
 
+use crate::output::Output;
+
 /// Where events and answers go.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Output {
-    json: bool,
-}
+pub(crate) struct Teller(Output);
 
-impl Output {
+impl Teller {
     pub(crate) const fn new(json: bool) -> Self {
-        Self { json }
+        Self(Output::new(json))
     }
 
     /// Tells what a command came to.
     pub(crate) fn answer<E: std::fmt::Display>(self, command: &str, result: Result<String, E>) {
-        match (result, self.json) {
-            (Ok(value), false) if value.is_empty() => print(&format!("ok: {command}")),
-            (Ok(value), false) => print(&format!("ok: {command}: {value}")),
-            (Err(error), false) => print(&format!("error: {error}")),
-            (Ok(value), true) if value.is_empty() => {
-                print_json(&json!({ "command": command, "ok": true }));
+        match result {
+            Ok(value) if value.is_empty() => {
+                let json = json!({ "command": command, "ok": true });
+                self.0.line(format_args!("ok: {command}"), &json);
             }
-            (Ok(value), true) => {
-                print_json(&json!({ "command": command, "ok": true, "value": value }));
+            Ok(value) => {
+                let json = json!({ "command": command, "ok": true, "value": value });
+                self.0.line(format_args!("ok: {command}: {value}"), &json);
             }
-            (Err(error), true) => {
-                let error = error.to_string();
-                print_json(&json!({ "command": command, "ok": false, "error": error }));
+            Err(error) => {
+                let text = error.to_string();
+                let json = json!({ "command": command, "ok": false, "error": text });
+                self.0.line(format_args!("error: {text}"), &json);
             }
         }
     }
@@ -38,26 +36,12 @@ impl Output {
     /// Tells what happened.
     pub(crate) fn event(self, event: &Event) {
         let told = Told::of(event);
-        if self.json {
-            print_json(&told.json);
-        } else {
-            print(&told.text);
-        }
+        self.0.line(told.text, &told.json);
     }
 
     /// Tells what the device itself did.
     pub(crate) fn note(self, name: &str, text: &str) {
-        if self.json {
-            print_json(&json!({ "event": name }));
-        } else {
-            print(text);
-        }
-    }
-
-    /// Tells what is odd, on the standard error.
-    pub(crate) fn warn(self, warning: &dyn std::fmt::Display) {
-        // Nobody may be there to read it.
-        let _ = writeln!(io::stderr(), "warning: {warning}");
+        self.0.line(text, &json!({ "event": name }));
     }
 }
 
@@ -188,14 +172,4 @@ const fn name(operation: Operation) -> &'static str {
         Operation::Observe => "observe",
         _ => "operation",
     }
-}
-
-fn print_json(value: &Value) {
-    print(&value.to_string());
-}
-
-fn print(line: &str) {
-    let mut out = io::stdout().lock();
-    // A reader that went away is no reason to stop the device.
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }

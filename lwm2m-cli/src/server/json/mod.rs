@@ -1,0 +1,18 @@
+//! The JSON of the HTTP interface, in the shapes of Leshan's demo server.
+
+mod answer;
+mod definitions;
+mod node;
+mod parse;
+mod registration;
+mod specification;
+mod time;
+
+pub(crate) use self::{
+    answer::{Shape, answer, format_of},
+    definitions::Definitions,
+    node::{node, nodes},
+    parse::{records, value},
+    registration::{registration, update},
+    specification::specification,
+};

@@ -1,0 +1,194 @@
+//! `lwm2m server`: a server with an HTTP interface.
+
+mod api;
+mod credentials;
+mod feed;
+mod json;
+mod psk;
+mod store;
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use clap::ValueEnum;
+use lwm2m_net::server::{Server, StartError};
+use lwm2m_server::{Config, EndpointPolicy};
+use tokio::net::TcpListener;
+
+use self::{api::Api, credentials::Credentials, feed::Feed, psk::PskArgument, store::Store};
+use crate::{definitions, failure::Failure, output::Output, runtime};
+
+const COAP: &str = "0.0.0.0:5683";
+const COAPS: &str = "0.0.0.0:5684";
+
+/// Run a server: devices over CoAP, applications over HTTP
+///
+/// The HTTP interface has the shape of Leshan's demo server: GET /api/clients lists devices,
+/// GET /api/clients/ENDPOINT/3/0 reads, GET /api/event streams events. The first lines on
+/// standard output tell the addresses that are bound.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Listen for CoAP without security; may be repeated, port 0 is any free one [default:
+    /// 0.0.0.0:5683 if neither --coap nor --coaps is given]
+    #[arg(long, value_name = "ADDR")]
+    coap: Vec<SocketAddr>,
+    /// Listen for CoAP over DTLS 1.2 with pre-shared keys; may be repeated [default: 0.0.0.0:5684
+    /// if neither --coap nor --coaps is given]
+    #[arg(long, value_name = "ADDR")]
+    coaps: Vec<SocketAddr>,
+    /// Listen for HTTP; must be a loopback address unless --http-token is given
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    http: SocketAddr,
+    /// Have no HTTP interface
+    #[arg(long, conflicts_with = "http")]
+    no_http: bool,
+    /// Answer HTTP requests with the header "Authorization: Bearer TOKEN" only
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "LWM2M_HTTP_TOKEN",
+        hide_env_values = true
+    )]
+    http_token: Option<String>,
+    /// Key of a device: its endpoint name, PSK identity and key in hexadecimal digits; may be
+    /// repeated. The endpoint name then belongs to this identity and no other. Keys set over HTTP
+    /// are added to these
+    #[arg(long, value_name = "ENDPOINT,IDENTITY,HEXKEY")]
+    psk: Vec<PskArgument>,
+    /// Which endpoint names may register besides those with a key
+    #[arg(long, value_enum, default_value_t = Endpoints::Open)]
+    endpoints: Endpoints,
+    /// Let a device without security keep its registration when its address changes. Whoever
+    /// knows its location can then take it over
+    #[arg(long)]
+    nosec_roaming: bool,
+    /// Read object definitions from the XML files of a folder; may be repeated
+    #[arg(long, value_name = "DIR")]
+    objects: Vec<PathBuf>,
+    /// Keep registrations, observations, and keys set over HTTP in a folder, over restarts; in
+    /// memory without it
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Write JSON lines to standard output
+    #[arg(long)]
+    json: bool,
+    /// Stop when standard input ends
+    #[arg(long, hide = true)]
+    shutdown_on_stdin_eof: bool,
+}
+
+/// Which endpoint names may register besides those with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Endpoints {
+    /// Devices without security under any name, others under their identity
+    Open,
+    /// Devices under their identity only
+    Secured,
+    /// None
+    Listed,
+}
+
+impl From<Endpoints> for EndpointPolicy {
+    fn from(endpoints: Endpoints) -> Self {
+        match endpoints {
+            Endpoints::Open => Self::Open,
+            Endpoints::Secured => Self::Secured,
+            Endpoints::Listed => Self::Listed,
+        }
+    }
+}
+
+/// Runs the command until somebody stops it.
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    let output = Output::new(args.json);
+    if !args.no_http && args.http_token.is_none() && !args.http.ip().is_loopback() {
+        let address = args.http;
+        return Err(Failure::usage(format!(
+            "--http {address} is not a loopback address: anybody could command the devices; \
+             give a --http-token"
+        )));
+    }
+    if args.http_token.as_deref() == Some("") {
+        return Err(Failure::usage("--http-token is empty"));
+    }
+    let registry = definitions::load(&args.objects)?;
+    let store = match &args.data {
+        Some(folder) => Some(Store::open(folder).map_err(Failure::runtime)?),
+        None => None,
+    };
+    let mut keys = Vec::new();
+    for (index, argument) in args.psk.iter().enumerate() {
+        let wrong = |error| Failure::usage(format!("--psk number {}: {error}", index + 1));
+        keys.push(argument.read().map_err(wrong)?);
+    }
+    let credentials = Credentials::new(store.clone(), &keys)?;
+    let http = match args.no_http {
+        true => None,
+        false => Some(bind_http(args.http).await?),
+    };
+    let (server, events) = start(&args, registry, store, &credentials).await?;
+    let http_address = match &http {
+        Some(listener) => Some(listener.local_addr().map_err(Failure::runtime)?),
+        None => None,
+    };
+    output.addresses(&server.addresses(), http_address);
+    let feed = Feed::new(server.clone());
+    let pump = tokio::spawn(Arc::clone(&feed).pump(events, output));
+    let api = Api::new(server.clone(), credentials, feed, args.http_token);
+    let stopped = runtime::stopped(args.shutdown_on_stdin_eof);
+    let served = async {
+        match http {
+            Some(listener) => axum::serve(listener, api.router()).await,
+            None => std::future::pending().await,
+        }
+    };
+    let result = tokio::select! {
+        () = stopped => Ok(()),
+        result = served => {
+            result.map_err(|error| Failure::runtime(format!("HTTP ended: {error}")))
+        }
+        _ = pump => Err(Failure::runtime("the server ended")),
+    };
+    server.shutdown().await;
+    result
+}
+
+async fn start(
+    args: &Args,
+    registry: lwm2m_model::Registry,
+    store: Option<Store>,
+    credentials: &Credentials,
+) -> Result<(Server, lwm2m_net::server::Events), Failure> {
+    let mut config = Config::default();
+    config.endpoint_policy = args.endpoints.into();
+    config.nosec_roaming = args.nosec_roaming;
+    let mut builder = Server::builder().config(config).registry(registry);
+    let defaults = args.coap.is_empty() && args.coaps.is_empty();
+    let default = |text: &str| defaults.then(|| text.parse().ok()).flatten();
+    for address in args.coap.iter().copied().chain(default(COAP)) {
+        builder = builder.coap(address);
+    }
+    for address in args.coaps.iter().copied().chain(default(COAPS)) {
+        builder = builder.coaps(address, credentials.keys());
+    }
+    for (endpoint, identity) in credentials.allowed() {
+        builder = builder.allow(endpoint, identity);
+    }
+    if let Some(store) = store {
+        builder = builder.journal(store);
+    }
+    builder.start().await.map_err(|error| match error {
+        StartError::Bind(error) => Failure::runtime(format!("can't listen: {error}")),
+        error => Failure::runtime(error),
+    })
+}
+
+async fn bind_http(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "it is in use".to_owned(),
+            _ => error.to_string(),
+        };
+        Failure::runtime(format!("can't listen for HTTP at {address}: {why}"))
+    })
+}
