@@ -13,6 +13,7 @@ use lwm2m_model::{Failure, Outcome, Ticket};
 
 use crate::{
     Client, Event, Operation,
+    bootstrap::Urgency,
     link::{State, Then},
     values::{self, server},
 };
@@ -95,7 +96,7 @@ impl Client {
                     registered.update_wanted = true;
                 }
             }
-            Effect::Bootstrap => self.request_bootstrap(),
+            Effect::Bootstrap => self.request_bootstrap(Urgency::Asked),
         }
     }
 

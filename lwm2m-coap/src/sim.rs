@@ -58,6 +58,9 @@ impl LinkConfig {
     }
 }
 
+/// Steps for each node without a move of the time, from which on a run counts as stuck.
+const STANDSTILL: usize = 10_000;
+
 /// Names an engine in the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(usize);
@@ -344,8 +347,12 @@ impl Network {
     }
 
     /// Runs as long as `go` holds, at most until `until`; true if `go` ended it.
+    ///
+    /// # Panics
+    /// If the time stands still because an engine asks for a moment that is over again and again.
     pub fn run_while(&mut self, until: Instant, mut go: impl FnMut(&mut Self) -> bool) -> bool {
         self.settle();
+        let mut standing = 0;
         loop {
             if !go(self) {
                 return true;
@@ -355,6 +362,12 @@ impl Network {
                 self.now = self.now.max(until);
                 return !go(self);
             };
+            standing = if at > self.now { 0 } else { standing + 1 };
+            assert!(
+                standing < STANDSTILL * (1 + self.nodes.len()),
+                "the time stands still at {:?}",
+                self.now
+            );
             self.now = self.now.max(at);
             self.step();
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::demo::{
     reason::{Reason, expect},
-    report::Label,
+    report::{Label, done},
     run::{Count, Failed, Runner},
     world::{ENDPOINT, LIFETIME, SSID, UTC_OFFSET, World, text},
 };
@@ -30,7 +30,7 @@ pub(crate) async fn steps(runner: &mut Runner) -> Result<(), Failed> {
             world.start_device()?;
             let started = told(world, "started").await?;
             expect("the endpoint", &json!(ENDPOINT), &started["endpoint"])?;
-            Ok("Changed (2.04)".into())
+            done("2.04", "Changed")
         })
         .await?;
     for (number, (operation, path, code)) in (1..).zip(SEQUENCE) {
@@ -61,7 +61,7 @@ pub(crate) async fn steps(runner: &mut Runner) -> Result<(), Failed> {
                     if operation == "finish" {
                         written(world).await?;
                     }
-                    Ok(got)
+                    done(number, got.trim_start_matches(number).trim())
                 },
             )
             .await?;
