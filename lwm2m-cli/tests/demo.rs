@@ -36,25 +36,64 @@ fn broken(sabotage: &str) -> String {
 fn the_demonstration_walks_through_every_operation() {
     let output = demo(&[]);
     let table = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{table}{}", text(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{table}{}",
+        text(&output.stderr)
+    );
     assert_eq!(text(&output.stderr), "");
     for operation in [
-        "Bootstrap-Request", "Bootstrap-Discover", "Bootstrap-Read", "Bootstrap-Delete",
-        "Bootstrap-Write", "Bootstrap-Finish", "Register", "Discover", "Read", "Write",
-        "Write (update)", "Write (replace)", "Write (Block1)", "Read (Block2)", "Execute",
-        "Create", "Delete", "Write-Attributes", "Observe", "Notify", "Cancel", "Read-Composite",
-        "Write-Composite", "Observe-Composite", "Cancel-Composite", "Send", "Update",
+        "Bootstrap-Request",
+        "Bootstrap-Discover",
+        "Bootstrap-Read",
+        "Bootstrap-Delete",
+        "Bootstrap-Write",
+        "Bootstrap-Finish",
+        "Register",
+        "Discover",
+        "Read",
+        "Write",
+        "Write (update)",
+        "Write (replace)",
+        "Write (Block1)",
+        "Read (Block2)",
+        "Execute",
+        "Create",
+        "Delete",
+        "Write-Attributes",
+        "Observe",
+        "Notify",
+        "Cancel",
+        "Read-Composite",
+        "Write-Composite",
+        "Observe-Composite",
+        "Cancel-Composite",
+        "Send",
+        "Update",
         "De-register",
     ] {
         let row = format!("{operation:<18} ");
-        assert!(table.lines().any(|line| line.starts_with(&row)), "{operation}\n{table}");
+        assert!(
+            table.lines().any(|line| line.starts_with(&row)),
+            "{operation}\n{table}"
+        );
     }
     let read_in = |format: &str| {
-        table.lines().any(|line| line.starts_with("Read ") && line.contains(format))
+        table
+            .lines()
+            .any(|line| line.starts_with("Read ") && line.contains(format))
     };
-    for format in
-        ["Text", "Opaque", "CBOR", "TLV", "OMA JSON", "SenML JSON", "SenML CBOR", "LwM2M CBOR"]
-    {
+    for format in [
+        "Text",
+        "Opaque",
+        "CBOR",
+        "TLV",
+        "OMA JSON",
+        "SenML JSON",
+        "SenML CBOR",
+        "LwM2M CBOR",
+    ] {
         assert!(read_in(format), "{format}\n{table}");
     }
     assert!(table.contains("each answer as it must be"));
@@ -65,7 +104,9 @@ fn the_demonstration_walks_through_every_operation() {
 fn rows_are_aligned() {
     let output = demo(&[]);
     let table = text(&output.stdout);
-    let rows = table.lines().filter(|line| line.ends_with(" ms") || line.ends_with("TIME"));
+    let rows = table
+        .lines()
+        .filter(|line| line.ends_with(" ms") || line.ends_with("TIME"));
     let widths: Vec<usize> = rows.map(|line| line.chars().count()).collect();
     assert!(widths.len() > 60);
     assert!(widths.iter().all(|width| *width == widths[0]), "{table}");
@@ -81,7 +122,10 @@ fn a_killed_server_is_named_with_the_step() {
 #[test]
 fn a_killed_device_is_named_with_the_step() {
     let error = broken("kill=device@Observe");
-    assert!(error.contains(", Observe /3303/0/5700 (CBOR): the device ended"), "{error}");
+    assert!(
+        error.contains(", Observe /3303/0/5700 (CBOR): the device ended"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -106,8 +150,14 @@ fn a_wrong_key_at_the_server_fails_register() {
 #[test]
 fn an_altered_answer_is_named_with_the_step_and_the_place() {
     let error = broken("alter=Read");
-    assert!(error.contains(", Read /3/0 (TLV): /3/0.resources[0].value: "), "{error}");
-    assert!(error.contains("expected \"lwm2m\", got \"lwm2m (altered)\""), "{error}");
+    assert!(
+        error.contains(", Read /3/0 (TLV): /3/0.resources[0].value: "),
+        "{error}"
+    );
+    assert!(
+        error.contains("expected \"lwm2m\", got \"lwm2m (altered)\""),
+        "{error}"
+    );
 }
 
 #[test]
