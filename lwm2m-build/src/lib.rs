@@ -28,6 +28,8 @@
 
 mod docs;
 mod files;
+pub mod folder;
+pub mod lint;
 mod names;
 mod tokens;
 

@@ -294,6 +294,10 @@ fn constraint(constraint: &Constraint) -> TokenStream {
         Constraint::OneOf(values) => {
             quote!(model::Constraint::OneOf(model::Cow::Borrowed(&[#(#values,)*])))
         }
+        Constraint::OneOfText(texts) => {
+            let texts = texts.iter().map(|text| quote!(model::Cow::Borrowed(#text)));
+            quote!(model::Constraint::OneOfText(model::Cow::Borrowed(&[#(#texts,)*])))
+        }
         // `Constraint` may grow; what is unknown here stays in the text of the range.
         _ => quote!(model::Constraint::None),
     }

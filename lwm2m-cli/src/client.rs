@@ -25,6 +25,12 @@ use self::{
 };
 use crate::{definitions, failure::Failure, hex};
 
+// The values that the demonstration expects.
+pub(crate) use self::{
+    objects::{device as device_values, sensor as sensor_values},
+    test_object::initial as test_values,
+};
+
 /// Short Server ID of `--server`.
 const SSID: u16 = 1;
 

@@ -1,8 +1,12 @@
 //! The `lwm2m` command.
 #![forbid(unsafe_code)]
+// Many comments are help texts, in which [ and ] mean what they mean on a command line.
+#![allow(rustdoc::broken_intra_doc_links)]
 
+mod bootstrap_server;
 mod client;
 mod definitions;
+mod demo;
 mod failure;
 mod hex;
 mod output;
@@ -27,16 +31,20 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Args),
     Client(client::Args),
     Server(server::Args),
+    BootstrapServer(bootstrap_server::Args),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     output::log();
     let result = match cli.command {
+        Command::Demo(args) => runtime::block_on(demo::run(args)),
         Command::Client(args) => runtime::block_on(client::run(args)),
         Command::Server(args) => runtime::block_on(server::run(args)),
+        Command::BootstrapServer(args) => runtime::block_on(bootstrap_server::run(args)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,9 +4,11 @@
 use std::{
     fmt::Display,
     io::{self, IsTerminal, Write},
+    net::SocketAddr,
 };
 
-use serde_json::Value;
+use lwm2m_net::LocalAddrs;
+use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
 /// Writes lines to standard output: for people, or JSON.
@@ -29,6 +31,23 @@ impl Output {
         };
         // Who read the lines may have gone; the command goes on.
         let _ = written.and_then(|()| out.flush());
+    }
+
+    /// Tells which addresses are bound: whoever gave port 0 reads them here.
+    pub(crate) fn addresses(self, addresses: &LocalAddrs, http: Option<SocketAddr>) {
+        let mut lines = Vec::new();
+        lines.extend(addresses.udp.iter().map(|a| format!("coap {a}")));
+        lines.extend(addresses.dtls.iter().map(|a| format!("coaps {a}")));
+        lines.extend(http.iter().map(|a| format!("http {a}")));
+        let text =
+            |list: &[SocketAddr]| -> Vec<String> { list.iter().map(ToString::to_string).collect() };
+        let json = json!({
+            "event": "listening",
+            "coap": text(&addresses.udp),
+            "coaps": text(&addresses.dtls),
+            "http": http.map(|address| address.to_string()),
+        });
+        self.line(lines.join("\n"), &json);
     }
 }
 

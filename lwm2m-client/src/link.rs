@@ -30,6 +30,8 @@ pub(crate) struct Link {
     /// Place in the order of registrations (/1/x/13), for servers that have one.
     pub(crate) priority: Option<u64>,
     pub(crate) turn: Turn,
+    /// True from the end of a procedure without success to the next registration.
+    pub(crate) failed: bool,
     /// Index into the versions of the configuration.
     pub(crate) version: usize,
     /// Attempts of this sequence so far.
@@ -126,6 +128,7 @@ impl Link {
             state: State::Idle { at: Some(at) },
             priority: None,
             turn: Turn::Free,
+            failed: false,
             version: 0,
             attempt: 0,
             sequence: 0,
@@ -201,6 +204,7 @@ impl Link {
         if self.turn == Turn::Running && !policy.failure_block {
             // The next server's turn; this one goes on outside of the order.
             self.turn = Turn::Free;
+            self.failed = true;
             return BackOff::Exhausted(policy.sequence_delay);
         }
         self.sequence += 1;
@@ -210,6 +214,7 @@ impl Link {
             }
             delay => {
                 self.sequence = 0;
+                self.failed = true;
                 BackOff::Exhausted(delay)
             }
         }

@@ -267,7 +267,7 @@ impl Client {
                 let version = self.version(index);
                 let link = &mut self.links[index];
                 (link.attempt, link.sequence) = (0, 0);
-                link.turn = Turn::Free;
+                (link.turn, link.failed) = (Turn::Free, false);
                 let event = Event::Registered {
                     server: link.ssid,
                     version,
@@ -355,10 +355,12 @@ impl Client {
             .account(index)
             .map(|account| account.registration)
             .unwrap_or_default();
+        let current = self.links[index].turn == Turn::Running;
         let retry_in = match self.links[index].back_off(&policy) {
             BackOff::Retry(after) => after,
             BackOff::Exhausted(after) => {
-                if self.bootstraps_after(index, &policy) {
+                let passed = current && self.links[index].turn == Turn::Free;
+                if self.bootstraps_after(passed, &policy) {
                     self.links[index].state = State::Idle { at: None };
                     let retry_in = Duration::ZERO;
                     self.push_event(Event::RegistrationFailed {
@@ -382,16 +384,11 @@ impl Client {
         });
     }
 
-    /// True if the last failure of a server leads to a bootstrap (/1/x/16). The failure of an
-    /// ordered server that does not block the others leads to one only if no other server is left
+    /// True if the end of a server's procedure leads to a bootstrap (/1/x/16). A non-blocking
+    /// failure in the order of registrations leads to one only if all others have failed too
     /// (TS-Core §6.1.4, §6.2.1.1).
-    fn bootstraps_after(&self, index: usize, policy: &RegistrationPolicy) -> bool {
-        let mut others = self.links.iter().enumerate().filter(|(i, _)| *i != index);
-        let in_use =
-            |link: &Link| link.turn == Turn::Waiting || !matches!(link.state, State::Idle { .. });
-        let last = policy.priority.is_none()
-            || policy.failure_block
-            || !others.any(|(_, link)| in_use(link));
+    fn bootstraps_after(&self, passed: bool, policy: &RegistrationPolicy) -> bool {
+        let last = !passed || self.links.iter().all(|link| link.failed);
         last && policy.bootstrap_on_failure && self.has_bootstrap_account()
     }
 

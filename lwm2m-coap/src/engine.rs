@@ -196,15 +196,8 @@ pub struct Transmit {
 
 /// A protocol engine without IO.
 ///
-/// # Run loop
-/// After any call that takes `&mut self` and `now`:
-/// 1. call [`poll_transmit`](Engine::poll_transmit) until `None`, and send;
-/// 2. call [`poll_action`](Engine::poll_action) until `None`, and do;
-/// 3. call [`poll_event`](Engine::poll_event) until `None`, and react;
-/// 4. arm one timer at [`poll_timeout`](Engine::poll_timeout), and pass [`Input::Timeout`] when
-///    it ends.
-///
-/// The same seed and the same inputs give the same bytes. `now` that goes back is clamped.
+/// The [drive contract](crate#driving-an-engine) says how to use it. The same seed and the same
+/// inputs give the same bytes. `now` that goes back is clamped.
 pub trait Engine {
     /// What the engine tells the application.
     type Event<'e>
@@ -214,15 +207,21 @@ pub trait Engine {
     /// Takes an input. What a peer sends can't make it fail: garbage is counted and dropped.
     fn handle_input(&mut self, now: Instant, input: Input<'_>);
 
-    /// Writes the next message into `buf`; `None` when there is none.
+    /// Writes the next message into `buf`, which holds [`MAX_DATAGRAM`](crate::MAX_DATAGRAM)
+    /// bytes; `None` when there is none.
+    ///
+    /// New ones come after `handle_input` and after calls of the application.
     fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit>;
 
-    /// The next thing to do for the driver.
+    /// The next thing to do for the driver; new ones come after `handle_input` and after calls
+    /// of the application.
     fn poll_action(&mut self) -> Option<Action<'_>>;
 
-    /// The next event for the application.
+    /// The next event for the application; new ones come after `handle_input` and after calls
+    /// of the application.
     fn poll_event(&mut self) -> Option<Self::Event<'_>>;
 
-    /// When [`Input::Timeout`] is due; may change after every `&mut` call.
+    /// When [`Input::Timeout`] is due; may change after every `&mut` call, `poll_transmit`
+    /// included: ask it last.
     fn poll_timeout(&self) -> Option<Instant>;
 }

@@ -1,8 +1,9 @@
 //! OMA JSON of LwM2M 1.0: `application/vnd.oma.lwm2m+json` (TS 1.0 §6.4.4).
 
 use crate::{
-    ContentFormat, DecodeError, EncodeError, Path, Record, Text, TypeOf, Value,
+    ContentFormat, DecodeError, EncodeError, Path, Record, Text, Value,
     bytes::Alphabet,
+    decoder::Rules,
     json::{Reader, write_string},
     name::Root,
     number,
@@ -70,13 +71,15 @@ impl<'a> OmaJsonDecoder<'a> {
         self.reader.pos()
     }
 
+    #[inline(never)]
     pub(crate) fn next_record(
         &mut self,
-        types: &dyn TypeOf,
-    ) -> Result<Option<Record<'a>>, DecodeError> {
+        rules: &mut Rules<'_>,
+        record: &mut Record<'a>,
+    ) -> Result<bool, DecodeError> {
         let reader = &mut self.reader;
         if !reader.more(&mut self.first, b']')? {
-            return Ok(None);
+            return Ok(false);
         }
         let at = reader.pos();
         reader.require(b'{', "an object")?;
@@ -90,7 +93,7 @@ impl<'a> OmaJsonDecoder<'a> {
         while reader.more(&mut first, b'}')? {
             field(reader, &mut fields)?;
         }
-        self.pack.resolve(&fields, types, at).map(Some)
+        self.pack.resolve(&fields, rules, record, at)
     }
 }
 

@@ -9,7 +9,8 @@ pub(crate) use encode::{NameText, SenmlEncoder, json_key, write_base_name};
 pub(crate) use json::SenmlJsonDecoder;
 
 use crate::{
-    Bytes, DecodeError, DecodeErrorKind, Record, Text, Type, TypeOf,
+    Bytes, DecodeError, DecodeErrorKind, Record, Text, Type,
+    decoder::Rules,
     name::{Name, Root},
     raw::Raw,
 };
@@ -122,9 +123,10 @@ impl<'a> Pack<'a> {
     pub(crate) fn resolve(
         &mut self,
         fields: &Fields<'a>,
-        types: &dyn TypeOf,
+        rules: &mut Rules<'_>,
+        record: &mut Record<'a>,
         at: usize,
-    ) -> Result<Record<'a>, DecodeError> {
+    ) -> Result<bool, DecodeError> {
         let fail = |kind| DecodeError::new(at, kind);
         if let Some(base) = fields.base_name {
             let mut name = Name::new(self.root);
@@ -148,21 +150,17 @@ impl<'a> Pack<'a> {
             (base, None) => base,
             (Some(base), Some(time)) => Some(base + time),
         };
-        let Some(raw) = fields.value else {
-            return Ok(Record {
-                path,
-                time,
-                value: None,
-            });
+        rules.admit(path, || at)?;
+        record.path = path;
+        record.time = time;
+        record.value = match fields.value {
+            None => None,
+            Some(raw) => match self.add_base(raw).typed(rules.type_of(path)) {
+                Ok(value) => Some(value),
+                Err(kind) => return Err(fail(kind)),
+            },
         };
-        match self.add_base(raw).typed(types.type_of(path)) {
-            Ok(value) => Ok(Record {
-                path,
-                time,
-                value: Some(value),
-            }),
-            Err(kind) => Err(fail(kind)),
-        }
+        Ok(true)
     }
 
     /// Adds the base value to a number (RFC 8428 §4.1).

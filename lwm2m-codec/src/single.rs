@@ -1,18 +1,23 @@
 //! Formats that carry one value: text, opaque, CBOR.
 
 use crate::{
-    Bytes, ContentFormat, DecodeError, DecodeErrorKind, EncodeError, Path, Record, Type, TypeOf,
-    Value, bytes::Alphabet, cbor, number, out::Out, raw,
+    Bytes, ContentFormat, DecodeError, DecodeErrorKind, EncodeError, Record, Type, Value,
+    bytes::Alphabet, cbor, decoder::Rules, number, out::Out, raw,
 };
 
-/// Decodes the one value of a payload (TS-Core §7.5.1–§7.5.3).
+/// Decodes the one value of a payload (TS-Core §7.5.1–§7.5.3); false if that was done before.
+#[inline(never)]
 pub(crate) fn decode<'a>(
     format: ContentFormat,
-    base: Path,
-    payload: &'a [u8],
-    types: &dyn TypeOf,
-) -> Result<Record<'a>, DecodeError> {
-    let wanted = types.type_of(base);
+    payload: &mut Option<&'a [u8]>,
+    rules: &Rules<'_>,
+    record: &mut Record<'a>,
+) -> Result<bool, DecodeError> {
+    let Some(payload) = payload.take() else {
+        return Ok(false);
+    };
+    let base = rules.base();
+    let wanted = rules.type_of(base);
     let value = match format {
         ContentFormat::TEXT => text(payload, wanted.unwrap_or(Type::String)),
         ContentFormat::OPAQUE => match wanted {
@@ -21,7 +26,8 @@ pub(crate) fn decode<'a>(
         },
         _ => cbor_value(payload, wanted),
     };
-    value.map(|value| Record::new(base, value))
+    record.set(base, value?);
+    Ok(true)
 }
 
 fn text(payload: &[u8], wanted: Type) -> Result<Value<'_>, DecodeError> {

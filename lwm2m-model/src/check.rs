@@ -1,6 +1,6 @@
 //! Checks of values against resource definitions.
 
-use alloc::format;
+use alloc::{borrow::Cow, format};
 use core::fmt;
 
 use lwm2m_codec::{Path, Type, Value};
@@ -85,6 +85,10 @@ impl Constraint {
                 Some(len) => list.iter().any(|item| i128::from(*item) == len),
                 None => number(value).is_none_or(|n| list.iter().any(|i| i128::from(*i) == n)),
             },
+            Self::OneOfText(list) => match value {
+                Value::String(text) => list.iter().any(|item| item.chars().eq(text.chars())),
+                _ => true,
+            },
         }
     }
 }
@@ -98,14 +102,30 @@ impl fmt::Display for Constraint {
             Self::Float { min, max } => write!(f, "{min}..{max}"),
             Self::Length { min, max } if min == max => write!(f, "a length of {min} bytes"),
             Self::Length { min, max } => write!(f, "a length of {min}..{max} bytes"),
-            Self::OneOf(list) => {
-                f.write_str("one of ")?;
-                list.iter().enumerate().try_for_each(|(index, item)| {
-                    let separator = if index == 0 { "" } else { ", " };
-                    write!(f, "{separator}{item}")
-                })
-            }
+            Self::OneOf(list) => one_of(f, list.iter()),
+            Self::OneOfText(list) => one_of(f, list.iter().map(Quoted)),
         }
+    }
+}
+
+fn one_of(
+    f: &mut fmt::Formatter<'_>,
+    items: impl Iterator<Item = impl fmt::Display>,
+) -> fmt::Result {
+    f.write_str("one of ")?;
+    for (index, item) in items.enumerate() {
+        let separator = if index == 0 { "" } else { ", " };
+        write!(f, "{separator}{item}")?;
+    }
+    Ok(())
+}
+
+/// A text in quotes.
+struct Quoted<'a>(&'a Cow<'static, str>);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0)
     }
 }
 
@@ -149,7 +169,7 @@ impl fmt::Display for Article {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::{borrow::Cow, string::ToString};
+    use alloc::{string::ToString, vec};
 
     #[test]
     fn integer_bounds_are_included_and_hold_for_unsigned_values() {
@@ -176,6 +196,15 @@ mod tests {
         assert!(constraint.allows(&Value::opaque(&[0; 16])));
         assert!(!constraint.allows(&Value::opaque(&[0; 17])));
         assert_eq!(constraint.to_string(), "one of 16, 32");
+    }
+
+    #[test]
+    fn a_list_of_texts_holds_exactly_these() {
+        let constraint = Constraint::OneOfText(vec!["on".into(), "off".into()].into());
+        assert!(constraint.allows(&Value::string("off")));
+        assert!(!constraint.allows(&Value::string("of")));
+        assert!(!constraint.allows(&Value::string("On")));
+        assert_eq!(constraint.to_string(), "one of \"on\", \"off\"");
     }
 
     #[test]

@@ -158,6 +158,8 @@ pub enum Constraint {
     },
     /// Listed integers.
     OneOf(Cow<'static, [i64]>),
+    /// Listed strings.
+    OneOfText(Cow<'static, [Cow<'static, str>]>),
 }
 
 #[cfg(test)]

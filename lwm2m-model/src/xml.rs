@@ -40,7 +40,7 @@ use lwm2m_codec::{Type, Version};
 use roxmltree::{Document, Node, ParsingOptions};
 
 pub use error::{Position, Warning, WarningKind, XmlError, XmlErrorKind};
-pub use range::parse_range;
+pub use range::{parse_names, parse_range};
 
 use crate::{Constraint, ObjectDefinition, Operations, ResourceDefinition};
 

@@ -69,7 +69,7 @@ pub(crate) fn serve(tree: &mut Tree, registry: &Registry) {
     }
 }
 
-fn device(endpoint: &str) -> Device {
+pub(crate) fn device(endpoint: &str) -> Device {
     Device {
         manufacturer: Some("lwm2m".into()),
         model_number: Some("lwm2m client".into()),
@@ -133,7 +133,7 @@ fn statistics() -> ConnectivityStatistics {
     }
 }
 
-fn sensor() -> Temperature {
+pub(crate) fn sensor() -> Temperature {
     Temperature {
         sensor_value: 21.5,
         min_measured_value: Some(21.5),

@@ -1,7 +1,7 @@
 //! The keys of devices: from the command line, from the store, and set over HTTP.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -18,8 +18,16 @@ const MAX_KEYS: usize = 1_000_000;
 #[derive(Debug)]
 pub(crate) struct Credentials {
     keys: SharedPsks,
-    entries: Mutex<BTreeMap<String, PskEntry>>,
+    table: Mutex<Table>,
     store: Option<Store>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    /// By endpoint name.
+    entries: BTreeMap<String, PskEntry>,
+    /// Endpoint names by identity.
+    endpoints: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// Says why a key is not taken.
@@ -46,7 +54,7 @@ impl Credentials {
     pub(crate) fn new(store: Option<Store>, given: &[PskEntry]) -> Result<Self, Failure> {
         let credentials = Self {
             keys: SharedPsks::new(),
-            entries: Mutex::default(),
+            table: Mutex::default(),
             store,
         };
         for entry in given {
@@ -86,12 +94,12 @@ impl Credentials {
 
     /// All keys in the order of the endpoint names.
     pub(crate) fn all(&self) -> Vec<PskEntry> {
-        self.entries().values().cloned().collect()
+        self.table().entries.values().cloned().collect()
     }
 
     /// The key of an endpoint name.
     pub(crate) fn get(&self, endpoint: &str) -> Option<PskEntry> {
-        self.entries().get(endpoint).cloned()
+        self.table().entries.get(endpoint).cloned()
     }
 
     /// Sets the key of an endpoint name, and stores it. Blocks while it writes.
@@ -122,47 +130,52 @@ impl Credentials {
     }
 
     fn insert(&self, entry: PskEntry) -> Result<(), CredentialsError> {
-        let mut entries = self.entries();
-        let conflict = entries.values().find(|other| {
-            let same = other.identity == entry.identity && other.endpoint != entry.endpoint;
-            same && other.key != entry.key
-        });
-        if let Some(other) = conflict {
+        let mut table = self.table();
+        let users = table.endpoints.get(&entry.identity);
+        let other = users.and_then(|users| users.iter().find(|name| **name != entry.endpoint));
+        if let Some(other) = other.and_then(|name| table.entries.get(name))
+            && other.key != entry.key
+        {
             return Err(CredentialsError::Conflict {
                 identity: entry.identity,
                 endpoint: other.endpoint.clone(),
             });
         }
-        if entries.len() >= MAX_KEYS && !entries.contains_key(&entry.endpoint) {
+        if table.entries.len() >= MAX_KEYS && !table.entries.contains_key(&entry.endpoint) {
             return Err(CredentialsError::Full);
         }
-        let key = Psk::new(entry.key.to_vec());
-        let identity = entry.identity.clone();
-        if let Some(old) = entries.insert(entry.endpoint.clone(), entry) {
-            self.release(&entries, &old);
-        }
-        self.keys.insert(identity, key);
+        self.release(&mut table, &entry.endpoint);
+        let (name, identity) = (entry.endpoint.clone(), entry.identity.clone());
+        self.keys
+            .insert(identity.as_bytes(), Psk::new(entry.key.to_vec()));
+        let users = table.endpoints.entry(identity).or_default();
+        users.insert(name.clone());
+        table.entries.insert(name, entry);
         Ok(())
     }
 
     fn take(&self, endpoint: &str) -> bool {
-        let mut entries = self.entries();
-        let Some(old) = entries.remove(endpoint) else {
+        self.release(&mut self.table(), endpoint)
+    }
+
+    /// Removes an entry, and its identity from the sockets' table if no other endpoint uses it.
+    fn release(&self, table: &mut Table, endpoint: &str) -> bool {
+        let Some(old) = table.entries.remove(endpoint) else {
             return false;
         };
-        self.release(&entries, &old);
+        let Some(users) = table.endpoints.get_mut(&old.identity) else {
+            return true;
+        };
+        users.remove(endpoint);
+        if users.is_empty() {
+            table.endpoints.remove(&old.identity);
+            self.keys.remove(old.identity.as_bytes());
+        }
         true
     }
 
-    /// Takes an identity out of the sockets' table if no other endpoint uses it.
-    fn release(&self, entries: &BTreeMap<String, PskEntry>, old: &PskEntry) {
-        if !entries.values().any(|other| other.identity == old.identity) {
-            self.keys.remove(old.identity.as_bytes());
-        }
-    }
-
-    fn entries(&self) -> MutexGuard<'_, BTreeMap<String, PskEntry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -12,10 +12,9 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use clap::ValueEnum;
 use lwm2m_net::server::{Server, StartError};
 use lwm2m_server::{Config, EndpointPolicy};
-use serde_json::json;
 use tokio::net::TcpListener;
 
-use self::{api::Api, credentials::Credentials, feed::Feed, psk::PskEntry, store::Store};
+use self::{api::Api, credentials::Credentials, feed::Feed, psk::PskArgument, store::Store};
 use crate::{definitions, failure::Failure, output::Output, runtime};
 
 const COAP: &str = "0.0.0.0:5683";
@@ -54,7 +53,7 @@ pub(crate) struct Args {
     /// repeated. The endpoint name then belongs to this identity and no other. Keys set over HTTP
     /// are added to these
     #[arg(long, value_name = "ENDPOINT,IDENTITY,HEXKEY")]
-    psk: Vec<PskEntry>,
+    psk: Vec<PskArgument>,
     /// Which endpoint names may register besides those with a key
     #[arg(long, value_enum, default_value_t = Endpoints::Open)]
     endpoints: Endpoints,
@@ -116,7 +115,12 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Some(folder) => Some(Store::open(folder).map_err(Failure::runtime)?),
         None => None,
     };
-    let credentials = Credentials::new(store.clone(), &args.psk)?;
+    let mut keys = Vec::new();
+    for (index, argument) in args.psk.iter().enumerate() {
+        let wrong = |error| Failure::usage(format!("--psk number {}: {error}", index + 1));
+        keys.push(argument.read().map_err(wrong)?);
+    }
+    let credentials = Credentials::new(store.clone(), &keys)?;
     let http = match args.no_http {
         true => None,
         false => Some(bind_http(args.http).await?),
@@ -126,7 +130,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Some(listener) => Some(listener.local_addr().map_err(Failure::runtime)?),
         None => None,
     };
-    announce(output, &server, http_address);
+    output.addresses(&server.addresses(), http_address);
     let feed = Feed::new(server.clone());
     let pump = tokio::spawn(Arc::clone(&feed).pump(events, output));
     let api = Api::new(server.clone(), credentials, feed, args.http_token);
@@ -187,22 +191,4 @@ async fn bind_http(address: SocketAddr) -> Result<TcpListener, Failure> {
         };
         Failure::runtime(format!("can't listen for HTTP at {address}: {why}"))
     })
-}
-
-/// Tells which addresses are bound: whoever gave port 0 reads them here.
-fn announce(output: Output, server: &Server, http: Option<SocketAddr>) {
-    let addresses = server.addresses();
-    let mut lines = Vec::new();
-    lines.extend(addresses.udp.iter().map(|a| format!("coap {a}")));
-    lines.extend(addresses.dtls.iter().map(|a| format!("coaps {a}")));
-    lines.extend(http.iter().map(|a| format!("http {a}")));
-    let text =
-        |list: &[SocketAddr]| -> Vec<String> { list.iter().map(ToString::to_string).collect() };
-    let json = json!({
-        "event": "listening",
-        "coap": text(&addresses.udp),
-        "coaps": text(&addresses.dtls),
-        "http": http.map(|address| address.to_string()),
-    });
-    output.line(lines.join("\n"), &json);
 }

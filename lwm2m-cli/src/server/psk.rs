@@ -1,6 +1,6 @@
 //! Keys of devices on the command line.
 
-use std::{fmt, str::FromStr};
+use std::{convert::Infallible, fmt, str::FromStr};
 
 use zeroize::Zeroizing;
 
@@ -9,6 +9,32 @@ use crate::hex;
 /// Longest key and longest identity, in bytes: twice what devices must support (TS-Transport
 /// §5.2.8).
 pub(crate) const MAX_LEN: usize = 256;
+
+/// A key as it stands on the command line. It takes any text: an error of the command line would
+/// repeat what is wrong, and that is a secret.
+#[derive(Clone)]
+pub(crate) struct PskArgument(Zeroizing<String>);
+
+impl PskArgument {
+    /// Reads the three parts.
+    pub(crate) fn read(&self) -> Result<PskEntry, PskError> {
+        self.0.parse()
+    }
+}
+
+impl FromStr for PskArgument {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+}
+
+impl fmt::Debug for PskArgument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PskArgument(…)")
+    }
+}
 
 /// The key of a device.
 #[derive(Clone, PartialEq, Eq)]

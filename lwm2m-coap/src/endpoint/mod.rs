@@ -278,12 +278,13 @@ impl Endpoint {
         None
     }
 
-    /// The next event.
+    /// The next event; new ones come after every call that takes a time.
     pub fn poll_event(&mut self) -> Option<EndpointEvent> {
         self.events.pop_front()
     }
 
-    /// When [`handle_timeout`](Endpoint::handle_timeout) is due.
+    /// When [`handle_timeout`](Endpoint::handle_timeout) is due; may change after every call that
+    /// takes a time, [`poll_transmit`](Endpoint::poll_transmit) included.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.timers.next()
     }

@@ -203,8 +203,8 @@ impl Engine for Tester {
             }
             _ => self.endpoint.handle_timeout(now),
         }
-        let due = self.later.extract_if(.., |(at, ..)| *at <= now);
-        for (_, responder, draft) in due.collect::<Vec<_>>() {
+        while let Some(due) = self.later.iter().position(|(at, ..)| *at <= now) {
+            let (_, responder, draft) = self.later.remove(due);
             self.endpoint.respond(now, responder, draft);
         }
         while let Some(event) = self.endpoint.poll_event() {

@@ -2,8 +2,9 @@
 
 use super::{Fields, Label, Pack, check_version, critical};
 use crate::{
-    DecodeError, DecodeErrorKind, Record, TypeOf,
+    DecodeError, DecodeErrorKind, Record,
     cbor::{Reader, major},
+    decoder::Rules,
     name::Root,
     raw::Raw,
 };
@@ -41,14 +42,16 @@ impl<'a> SenmlCborDecoder<'a> {
         self.reader.pos()
     }
 
+    #[inline(never)]
     pub(crate) fn next_record(
         &mut self,
-        types: &dyn TypeOf,
-    ) -> Result<Option<Record<'a>>, DecodeError> {
+        rules: &mut Rules<'_>,
+        record: &mut Record<'a>,
+    ) -> Result<bool, DecodeError> {
         let reader = &mut self.reader;
         if !reader.more(&mut self.left) {
             reader.end()?;
-            return Ok(None);
+            return Ok(false);
         }
         let at = reader.pos();
         let head = reader.head()?;
@@ -60,7 +63,7 @@ impl<'a> SenmlCborDecoder<'a> {
         while reader.more(&mut left) {
             field(reader, &mut fields)?;
         }
-        self.pack.resolve(&fields, types, at).map(Some)
+        self.pack.resolve(&fields, rules, record, at)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reads SenML JSON.
 
 use super::{Fields, Label, Pack, check_version, critical, data};
-use crate::{DecodeError, Record, Text, TypeOf, json::Reader, name::Root, raw::Raw};
+use crate::{DecodeError, Record, Text, decoder::Rules, json::Reader, name::Root, raw::Raw};
 
 #[derive(Debug, Clone)]
 pub(crate) struct SenmlJsonDecoder<'a> {
@@ -33,14 +33,16 @@ impl<'a> SenmlJsonDecoder<'a> {
         self.reader.pos()
     }
 
+    #[inline(never)]
     pub(crate) fn next_record(
         &mut self,
-        types: &dyn TypeOf,
-    ) -> Result<Option<Record<'a>>, DecodeError> {
+        rules: &mut Rules<'_>,
+        record: &mut Record<'a>,
+    ) -> Result<bool, DecodeError> {
         let reader = &mut self.reader;
         if !reader.more(&mut self.first, b']')? {
             reader.end()?;
-            return Ok(None);
+            return Ok(false);
         }
         let at = reader.pos();
         reader.require(b'{', "an object")?;
@@ -49,7 +51,7 @@ impl<'a> SenmlJsonDecoder<'a> {
         while reader.more(&mut first, b'}')? {
             field(reader, &mut fields)?;
         }
-        self.pack.resolve(&fields, types, at).map(Some)
+        self.pack.resolve(&fields, rules, record, at)
     }
 }
 

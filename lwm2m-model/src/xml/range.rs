@@ -1,6 +1,6 @@
 //! Ranges of resources, which the registry writes as free text.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::ops::RangeInclusive;
 
 use lwm2m_codec::Type;
@@ -13,16 +13,86 @@ const MAX_LIST: usize = 64;
 /// Understands a range as the registry writes it for resources of a type; `None` if it makes no
 /// sense or is ambiguous.
 ///
-/// For numbers: `0..100`, `-10.5..10.5`, `1,2,5`, `0..3, 99`, `0-50`, `[1:4]`, `16-bit`. For
-/// strings and opaques the numbers are lengths in bytes (TS-Core App. D.1), may say so, and a
-/// single one is the largest: `0..255 bytes`, `16-32-48 bytes`, `0 or 26 bytes`, `64`.
+/// For numbers: `0..100`, `-10.5..10.5`, `1,2,5`, `0..3, 99`, `0-50`, `[1:4]`, `16-bit`, and
+/// enumerations as [`parse_names`] takes them. For strings and opaques the numbers are lengths in
+/// bytes (TS-Core App. D.1), may say so, and a single one is the largest: `0..255 bytes`,
+/// `16-32-48 bytes`, `0 or 26 bytes`, `64`. Quoted texts are all that a string can be: `"on","off"`.
 pub fn parse_range(text: &str, data_type: Type) -> Option<Constraint> {
+    let quoted = || match data_type {
+        Type::String => texts(text.trim()),
+        _ => None,
+    };
+    if let Some(texts) = quoted() {
+        return Some(Constraint::OneOfText(texts.into()));
+    }
+    let whole = text;
     let text = text.trim().to_ascii_lowercase();
     match data_type {
         Type::Float => float(&text),
-        Type::Integer | Type::Unsigned | Type::Time => bits(&text).or_else(|| integer(&text)),
+        Type::Integer | Type::Unsigned | Type::Time => bits(&text)
+            .or_else(|| integer(&text))
+            .or_else(|| enumeration(whole)),
         Type::String | Type::Opaque => length(&text),
         Type::Boolean | Type::ObjectLink | Type::CoreLink => None,
+    }
+}
+
+/// Reads the values that a text names, one in each line: `0: Off`, `1 = On`, `2 - Broken`; other
+/// lines pass. In a single line they are separated by commas or semicolons, with nothing else
+/// around them. Less than two are none.
+pub fn parse_names(text: &str) -> Vec<(i64, String)> {
+    let text = text.trim();
+    let mut names: Vec<(i64, String)> = if text.contains('\n') {
+        text.lines().filter_map(name).collect()
+    } else {
+        let all: Option<_> = text.split([',', ';']).map(name).collect();
+        all.unwrap_or_default()
+    };
+    names.truncate(MAX_LIST);
+    let mut values: Vec<i64> = names.iter().map(|(value, _)| *value).collect();
+    values.sort_unstable();
+    values.dedup();
+    // A value with two names is no enumeration, and a single line may be anything.
+    if values.len() < 2 || values.len() != names.len() {
+        names.clear();
+    }
+    names
+}
+
+/// `0: Off`
+fn name(line: &str) -> Option<(i64, String)> {
+    let line = line.trim_start_matches([' ', '\t', '*', '•', '-', '\u{a0}']);
+    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, rest) = line.split_at_checked(digits)?;
+    let rest = rest.trim_start();
+    let name = rest.strip_prefix([':', '=', '-', '–', '—'])?.trim();
+    // `0-100 in steps` names nothing.
+    let named = name.starts_with(char::is_alphabetic);
+    Some((number.parse().ok().filter(|_| named)?, String::from(name)))
+}
+
+/// An enumeration is the values that it names.
+fn enumeration(text: &str) -> Option<Constraint> {
+    let mut values: Vec<i64> = parse_names(text)
+        .into_iter()
+        .map(|(value, _)| value)
+        .collect();
+    values.sort_unstable();
+    (!values.is_empty()).then(|| Constraint::OneOf(values.into()))
+}
+
+/// `"on", "off"`
+fn texts(text: &str) -> Option<Vec<Cow<'static, str>>> {
+    let mut rest = text;
+    let mut texts = Vec::new();
+    loop {
+        let (item, after) = rest.strip_prefix('"')?.split_once('"')?;
+        texts.push(Cow::Owned(String::from(item)));
+        rest = after.trim_start();
+        if rest.is_empty() {
+            return (texts.len() <= MAX_LIST).then_some(texts);
+        }
+        rest = rest.strip_prefix([',', ';'])?.trim_start();
     }
 }
 
@@ -175,6 +245,28 @@ mod tests {
     }
 
     #[test]
+    fn texts_in_quotes_are_all_that_a_string_can_be() {
+        check(
+            Type::String,
+            "\"on\",\"Off, now\"",
+            "one of \"on\", \"Off, now\"",
+        );
+        check(Type::String, " \"on\" ; \"\" ", "one of \"on\", \"\"");
+    }
+
+    #[test]
+    fn values_with_names_are_an_enumeration() {
+        check(Type::Integer, "0: OFF\n 1: ON", "one of 0, 1");
+        check(Type::Unsigned, "255: STUCK; 0: FREE", "one of 0, 255");
+        assert_eq!(
+            parse_names("States:\n* 0 = Off\n  1 - On.\n2–Gone\n0-100 in steps\n"),
+            [(0, "Off".into()), (1, "On.".into()), (2, "Gone".into())]
+        );
+        assert_eq!(parse_names("0: Off\n0: On\n1: Gone"), []);
+        assert_eq!(parse_names("It is 0: Off, 1: On"), []);
+    }
+
+    #[test]
     fn prose_and_ambiguous_ranges_are_not_understood() {
         for (data_type, range) in [
             (Type::Integer, "255"),
@@ -186,7 +278,9 @@ mod tests {
             (Type::Float, "nan..1"),
             (Type::String, "ON;OFF"),
             (Type::String, "-1..5"),
-            (Type::Integer, "0: OFF\n 1: ON"),
+            (Type::Integer, "0: OFF"),
+            (Type::String, "\"on\", off"),
+            (Type::Integer, "\"on\",\"off\""),
             (Type::Integer, "99999999999999999999..1"),
             (Type::Integer, "64-bit"),
             (Type::String, "The possible values are listed elsewhere"),
