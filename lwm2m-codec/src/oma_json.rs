@@ -5,7 +5,7 @@ use crate::{
     bytes::Alphabet,
     decoder::Rules,
     json::{Reader, write_string},
-    name::Root,
+    name::{Piece, Root},
     number,
     out::Out,
     raw::Raw,
@@ -85,7 +85,7 @@ impl<'a> OmaJsonDecoder<'a> {
         reader.require(b'{', "an object")?;
         // The pack keeps both after the first record.
         let mut fields = Fields {
-            base_name: self.base_name.take(),
+            base_name: self.base_name.take().map(Piece::of),
             base_time: self.base_time.take(),
             ..Fields::default()
         };
@@ -101,7 +101,7 @@ fn field<'a>(reader: &mut Reader<'a>, fields: &mut Fields<'a>) -> Result<(), Dec
     let at = reader.pos();
     let value = match reader.key()?.as_plain() {
         Some("n") => {
-            fields.name = Some(reader.string()?);
+            fields.name = Some(Piece::of(reader.string()?));
             return Ok(());
         }
         Some("t") => {

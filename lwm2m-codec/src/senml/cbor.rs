@@ -3,7 +3,7 @@
 use super::{Fields, Label, Pack, check_version, critical};
 use crate::{
     DecodeError, DecodeErrorKind, Record,
-    cbor::{Reader, major},
+    cbor::{Head, Reader, major},
     decoder::Rules,
     name::Root,
     raw::Raw,
@@ -48,7 +48,8 @@ impl<'a> SenmlCborDecoder<'a> {
         rules: &mut Rules<'_>,
         record: &mut Record<'a>,
     ) -> Result<bool, DecodeError> {
-        let reader = &mut self.reader;
+        // A copy, which can stay in registers.
+        let mut reader = self.reader;
         if !reader.more(&mut self.left) {
             reader.end()?;
             return Ok(false);
@@ -61,61 +62,83 @@ impl<'a> SenmlCborDecoder<'a> {
         let mut fields = Fields::default();
         let mut left = head.count();
         while reader.more(&mut left) {
-            field(reader, &mut fields)?;
+            field(&mut reader, &mut fields)?;
         }
+        self.reader = reader;
         self.pack.resolve(&fields, rules, record, at)
     }
 }
 
-#[inline]
+#[inline(always)]
 fn label(reader: &mut Reader<'_>) -> Result<Label, DecodeError> {
-    const LONGEST: usize = 32;
     let at = reader.pos();
     let head = reader.head()?;
     Ok(match head.major {
         major::UNSIGNED => Label::from_number(i64::try_from(head.value).unwrap_or(i64::MAX)),
         major::NEGATIVE => Label::from_number(i64::try_from(head.value).map_or(i64::MIN, |n| !n)),
-        major::TEXT => {
-            let mut buf = [0; LONGEST];
-            let key = reader.text_of(head)?;
-            match key.as_plain().or_else(|| key.copy_to(&mut buf)) {
-                // Only `vlo` has no number (TS-Core §7.5.7).
-                Some("vlo") => Label::LinkValue,
-                Some(key) if key.ends_with('_') => Label::Critical,
-                _ => Label::Ignored,
-            }
-        }
+        major::TEXT => return reader.apart(|reader| text_label(reader, head)),
         _ => return Err(DecodeError::new(at, DecodeErrorKind::Expected("a label"))),
     })
 }
 
-#[inline]
+#[cold]
+fn text_label(reader: &mut Reader<'_>, head: Head) -> Result<Label, DecodeError> {
+    const LONGEST: usize = 32;
+    let mut buf = [0; LONGEST];
+    let key = reader.text_of(head)?;
+    Ok(match key.as_plain().or_else(|| key.copy_to(&mut buf)) {
+        // Only `vlo` has no number (TS-Core §7.5.7).
+        Some("vlo") => Label::LinkValue,
+        Some(key) if key.ends_with('_') => Label::Critical,
+        _ => Label::Ignored,
+    })
+}
+
+#[inline(always)]
 fn field<'a>(reader: &mut Reader<'a>, fields: &mut Fields<'a>) -> Result<(), DecodeError> {
     let label_at = reader.pos();
     let label = label(reader)?;
     let at = reader.pos();
     match label {
-        Label::Name => fields.name = Some(reader.text()?),
-        Label::BaseName => fields.base_name = Some(reader.text()?),
+        Label::Name => fields.name = Some(reader.name()?),
+        Label::BaseName => fields.base_name = Some(reader.name()?),
         Label::Time => fields.time = Some(reader.number()?),
-        Label::BaseTime => fields.base_time = Some(reader.number()?),
-        Label::BaseValue => fields.base_value = Some(reader.number()?),
-        Label::BaseVersion => check_version(reader.number()?, at)?,
-        Label::Ignored => reader.skip()?,
-        Label::Critical => return Err(critical(label_at)),
-        value_label => {
-            let value = value(value_label, reader.value()?).ok_or(DecodeError::new(
-                at,
-                DecodeErrorKind::Expected("a value of its label"),
-            ))?;
-            fields.set_value(value, label_at)?;
+        Label::BaseTime | Label::BaseValue | Label::BaseVersion => {
+            let number = reader.apart(Reader::number)?;
+            base_number(label, number, at, fields)?;
         }
+        Label::Ignored => reader.apart(Reader::skip)?,
+        Label::Critical => return Err(critical(label_at)),
+        value_label => match value(value_label, reader.value()?) {
+            Some(value) => fields.set_value(value, label_at)?,
+            None => return Err(no_value_of_label(at)),
+        },
     }
     Ok(())
 }
 
+/// Takes a number that comes at most once in most packs.
+fn base_number(
+    label: Label,
+    number: f64,
+    at: usize,
+    fields: &mut Fields<'_>,
+) -> Result<(), DecodeError> {
+    match label {
+        Label::BaseTime => fields.base_time = Some(number),
+        Label::BaseValue => fields.base_value = Some(number),
+        _ => check_version(number, at)?,
+    }
+    Ok(())
+}
+
+#[cold]
+fn no_value_of_label(at: usize) -> DecodeError {
+    DecodeError::new(at, DecodeErrorKind::Expected("a value of its label"))
+}
+
 /// The value, if it is of the kind that its label says.
-#[inline]
+#[inline(always)]
 fn value(label: Label, raw: Raw<'_>) -> Option<Raw<'_>> {
     match (label, raw) {
         (Label::Value, Raw::Integer(_) | Raw::Unsigned(_) | Raw::Float(_))

@@ -1,7 +1,13 @@
 //! Reads SenML JSON.
 
 use super::{Fields, Label, Pack, check_version, critical, data};
-use crate::{DecodeError, Record, Text, decoder::Rules, json::Reader, name::Root, raw::Raw};
+use crate::{
+    DecodeError, Record, Text,
+    decoder::Rules,
+    json::Reader,
+    name::{Piece, Root},
+    raw::Raw,
+};
 
 #[derive(Debug, Clone)]
 pub(crate) struct SenmlJsonDecoder<'a> {
@@ -59,11 +65,11 @@ fn field<'a>(reader: &mut Reader<'a>, fields: &mut Fields<'a>) -> Result<(), Dec
     let at = reader.pos();
     let value = match label(reader.key()?) {
         Label::Name => {
-            fields.name = Some(reader.string()?);
+            fields.name = Some(Piece::of(reader.string()?));
             return Ok(());
         }
         Label::BaseName => {
-            fields.base_name = Some(reader.string()?);
+            fields.base_name = Some(Piece::of(reader.string()?));
             return Ok(());
         }
         Label::Time => {
