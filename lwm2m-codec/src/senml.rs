@@ -18,12 +18,9 @@ use crate::{
 /// The highest SenML version (RFC 8428 §4.4).
 const MAX_VERSION: f64 = 10.0;
 
-/// The fields of one record that mean something to LwM2M.
+/// The fields of one record; those that hold for later records too go straight to the [`Pack`].
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Fields<'a> {
-    pub(crate) base_name: Option<Piece<'a>>,
-    pub(crate) base_time: Option<f64>,
-    pub(crate) base_value: Option<f64>,
     pub(crate) name: Option<Piece<'a>>,
     pub(crate) time: Option<f64>,
     pub(crate) value: Option<Raw<'a>>,
@@ -93,8 +90,8 @@ pub(crate) struct Pack<'a> {
     base_name: Name<'a>,
     /// The path that the base name is, if names below it may begin with an id.
     base: Option<Path>,
-    base_time: Option<f64>,
-    base_value: f64,
+    pub(crate) base_time: Option<f64>,
+    pub(crate) base_value: f64,
     /// The root of the last record.
     pub(crate) last_root: Option<&'a str>,
 }
@@ -136,15 +133,6 @@ impl<'a> Pack<'a> {
         record: &mut Record<'a>,
         at: usize,
     ) -> Result<bool, DecodeError> {
-        if let Some(base) = fields.base_name {
-            self.read_base_name(base, at)?;
-        }
-        if fields.base_time.is_some() {
-            self.base_time = fields.base_time;
-        }
-        if let Some(value) = fields.base_value {
-            self.base_value = value;
-        }
         let path = match (self.base, fields.name) {
             (Some(base), Some(Piece::Plain(piece, _))) => ids_below(base, piece),
             _ => None,
@@ -174,8 +162,8 @@ impl<'a> Pack<'a> {
         }
     }
 
-    #[cold]
-    fn read_base_name(&mut self, base: Piece<'a>, at: usize) -> Result<(), DecodeError> {
+    /// Takes a base name; `at` is where an error is.
+    pub(crate) fn read_base_name(&mut self, base: Piece<'a>, at: usize) -> Result<(), DecodeError> {
         let mut name = Name::new(self.root);
         name.push_piece(base, at)?;
         self.set_base_name(name);

@@ -3,7 +3,7 @@
 use super::{Fields, Label, Pack, check_version, critical};
 use crate::{
     DecodeError, DecodeErrorKind, Record,
-    cbor::{Head, Reader, major},
+    cbor::{Reader, major},
     decoder::Rules,
     name::Root,
     raw::Raw,
@@ -62,83 +62,110 @@ impl<'a> SenmlCborDecoder<'a> {
         let mut fields = Fields::default();
         let mut left = head.count();
         while reader.more(&mut left) {
-            field(&mut reader, &mut fields)?;
+            if !usual_field(&mut reader, &mut fields)? {
+                let (pack, mut copy) = (&mut self.pack, fields);
+                reader.apart(|reader| field(reader, pack, &mut copy))?;
+                fields = copy;
+            }
         }
         self.reader = reader;
         self.pack.resolve(&fields, rules, record, at)
     }
 }
 
+/// Reads one of the fields of which nearly all records consist, in the form that encoders choose;
+/// false, reading nothing, for any other.
 #[inline(always)]
-fn label(reader: &mut Reader<'_>) -> Result<Label, DecodeError> {
-    let at = reader.pos();
-    let head = reader.head()?;
-    Ok(match head.major {
-        major::UNSIGNED => Label::from_number(i64::try_from(head.value).unwrap_or(i64::MAX)),
-        major::NEGATIVE => Label::from_number(i64::try_from(head.value).map_or(i64::MIN, |n| !n)),
-        major::TEXT => return reader.apart(|reader| text_label(reader, head)),
-        _ => return Err(DecodeError::new(at, DecodeErrorKind::Expected("a label"))),
-    })
+fn usual_field<'a>(reader: &mut Reader<'a>, fields: &mut Fields<'a>) -> Result<bool, DecodeError> {
+    const NAME: u8 = 0;
+    const VALUE: u8 = 2;
+    const STRING: u8 = 3;
+    const BOOLEAN: u8 = 4;
+    const TIME: u8 = 6;
+    let [label, first, ..] = *reader.rest() else {
+        return Ok(false);
+    };
+    match (label, first >> 5) {
+        (NAME, major::TEXT) => {
+            reader.take(1)?;
+            fields.name = Some(reader.name()?);
+        }
+        (STRING, major::TEXT)
+        | (VALUE, major::UNSIGNED | major::NEGATIVE | major::OTHER)
+        | (BOOLEAN, major::OTHER)
+            if fields.value.is_none() =>
+        {
+            let mut ahead = *reader;
+            ahead.take(1)?;
+            match (label, ahead.value()?) {
+                (STRING, raw @ Raw::Text(_))
+                | (VALUE, raw @ (Raw::Integer(_) | Raw::Float(_)))
+                | (BOOLEAN, raw @ Raw::Boolean(_)) => fields.value = Some(raw),
+                _ => return Ok(false),
+            }
+            *reader = ahead;
+        }
+        (TIME, major::UNSIGNED | major::NEGATIVE | major::OTHER) => {
+            reader.take(1)?;
+            fields.time = Some(reader.number()?);
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
-#[cold]
-fn text_label(reader: &mut Reader<'_>, head: Head) -> Result<Label, DecodeError> {
-    const LONGEST: usize = 32;
-    let mut buf = [0; LONGEST];
-    let key = reader.text_of(head)?;
-    Ok(match key.as_plain().or_else(|| key.copy_to(&mut buf)) {
-        // Only `vlo` has no number (TS-Core §7.5.7).
-        Some("vlo") => Label::LinkValue,
-        Some(key) if key.ends_with('_') => Label::Critical,
-        _ => Label::Ignored,
-    })
-}
-
-#[inline(always)]
-fn field<'a>(reader: &mut Reader<'a>, fields: &mut Fields<'a>) -> Result<(), DecodeError> {
+/// Reads any field.
+#[inline(never)]
+fn field<'a>(
+    reader: &mut Reader<'a>,
+    pack: &mut Pack<'a>,
+    fields: &mut Fields<'a>,
+) -> Result<(), DecodeError> {
     let label_at = reader.pos();
     let label = label(reader)?;
     let at = reader.pos();
     match label {
         Label::Name => fields.name = Some(reader.name()?),
-        Label::BaseName => fields.base_name = Some(reader.name()?),
+        Label::BaseName => pack.read_base_name(reader.name()?, at)?,
         Label::Time => fields.time = Some(reader.number()?),
-        Label::BaseTime | Label::BaseValue | Label::BaseVersion => {
-            let number = reader.apart(Reader::number)?;
-            base_number(label, number, at, fields)?;
-        }
-        Label::Ignored => reader.apart(Reader::skip)?,
+        Label::BaseTime => pack.base_time = Some(reader.number()?),
+        Label::BaseValue => pack.base_value = reader.number()?,
+        Label::BaseVersion => check_version(reader.number()?, at)?,
+        Label::Ignored => reader.skip()?,
         Label::Critical => return Err(critical(label_at)),
         value_label => match value(value_label, reader.value()?) {
             Some(value) => fields.set_value(value, label_at)?,
-            None => return Err(no_value_of_label(at)),
+            None => {
+                let kind = DecodeErrorKind::Expected("a value of its label");
+                return Err(DecodeError::new(at, kind));
+            }
         },
     }
     Ok(())
 }
 
-/// Takes a number that comes at most once in most packs.
-fn base_number(
-    label: Label,
-    number: f64,
-    at: usize,
-    fields: &mut Fields<'_>,
-) -> Result<(), DecodeError> {
-    match label {
-        Label::BaseTime => fields.base_time = Some(number),
-        Label::BaseValue => fields.base_value = Some(number),
-        _ => check_version(number, at)?,
-    }
-    Ok(())
-}
-
-#[cold]
-fn no_value_of_label(at: usize) -> DecodeError {
-    DecodeError::new(at, DecodeErrorKind::Expected("a value of its label"))
+fn label(reader: &mut Reader<'_>) -> Result<Label, DecodeError> {
+    const LONGEST: usize = 32;
+    let at = reader.pos();
+    let head = reader.head()?;
+    Ok(match head.major {
+        major::UNSIGNED => Label::from_number(i64::try_from(head.value).unwrap_or(i64::MAX)),
+        major::NEGATIVE => Label::from_number(i64::try_from(head.value).map_or(i64::MIN, |n| !n)),
+        major::TEXT => {
+            let mut buf = [0; LONGEST];
+            let key = reader.text_of(head)?;
+            match key.as_plain().or_else(|| key.copy_to(&mut buf)) {
+                // Only `vlo` has no number (TS-Core §7.5.7).
+                Some("vlo") => Label::LinkValue,
+                Some(key) if key.ends_with('_') => Label::Critical,
+                _ => Label::Ignored,
+            }
+        }
+        _ => return Err(DecodeError::new(at, DecodeErrorKind::Expected("a label"))),
+    })
 }
 
 /// The value, if it is of the kind that its label says.
-#[inline(always)]
 fn value(label: Label, raw: Raw<'_>) -> Option<Raw<'_>> {
     match (label, raw) {
         (Label::Value, Raw::Integer(_) | Raw::Unsigned(_) | Raw::Float(_))
