@@ -24,7 +24,10 @@ pub(crate) fn decode<'a>(
             None | Some(Type::Opaque) => Ok(Value::Opaque(Bytes::new(payload))),
             Some(other) => Err(DecodeError::new(0, DecodeErrorKind::InvalidValue(other))),
         },
-        _ => cbor_value(payload, wanted),
+        _ => {
+            record.set_path(base);
+            return cbor_value(payload, wanted, &mut record.value).map(|()| true);
+        }
     };
     record.set(base, value?);
     Ok(true)
@@ -36,11 +39,16 @@ fn text(payload: &[u8], wanted: Type) -> Result<Value<'_>, DecodeError> {
     raw::from_text(text, wanted).ok_or(DecodeError::new(0, DecodeErrorKind::InvalidValue(wanted)))
 }
 
-fn cbor_value(payload: &[u8], wanted: Option<Type>) -> Result<Value<'_>, DecodeError> {
+fn cbor_value<'a>(
+    payload: &'a [u8],
+    wanted: Option<Type>,
+    place: &mut Option<Value<'a>>,
+) -> Result<(), DecodeError> {
     let mut reader = cbor::Reader::new(payload);
     let raw = reader.value()?;
     reader.end()?;
-    raw.typed(wanted).map_err(|kind| DecodeError::new(0, kind))
+    raw.store(wanted, place)
+        .map_err(|kind| DecodeError::new(0, kind))
 }
 
 /// Writes one value.

@@ -197,11 +197,10 @@ impl<'a> LwCborDecoder<'a> {
             return Err(fail(DecodeErrorKind::Expected("a map")));
         }
         rules.admit(path, || key_at)?;
-        match self.reader.value()?.typed(rules.type_of(path)) {
-            Ok(value) => {
-                record.set(path, value);
-                Ok(true)
-            }
+        let raw = self.reader.value()?;
+        record.set_path(path);
+        match raw.store(rules.type_of(path), &mut record.value) {
+            Ok(()) => Ok(true),
             Err(kind) => Err(fail(kind)),
         }
     }

@@ -76,13 +76,13 @@ impl<'a> TlvDecoder<'a> {
     ) -> Result<bool, DecodeError> {
         loop {
             let element = self.rest;
-            let Some((header, body)) = split_header(element) else {
-                if element.is_empty() {
-                    match self.close() {
-                        true => continue,
-                        false => return Ok(false),
-                    }
+            if element.is_empty() {
+                match self.close() {
+                    true => continue,
+                    false => return Ok(false),
                 }
+            }
+            let Some((header, body)) = split_header(element) else {
                 return Err(self.truncated(element));
             };
             let Some((bytes, rest)) = body.split_at_checked(header.len) else {
@@ -100,11 +100,11 @@ impl<'a> TlvDecoder<'a> {
             self.rest = rest;
             if !header.kind.is_container() {
                 rules.admit(path, || self.offset(element))?;
-                match value(bytes, rules.type_of(path)) {
-                    Ok(value) => record.set(path, value),
-                    Err(kind) => return Err(self.fail(body, kind)),
-                }
-                return Ok(true);
+                record.set_path(path);
+                return match value(bytes, rules.type_of(path), &mut record.value) {
+                    Ok(()) => Ok(true),
+                    Err(kind) => Err(self.fail(body, kind)),
+                };
             }
             if bytes.is_empty() {
                 rules.admit(path, || self.offset(element))?;
@@ -242,35 +242,40 @@ fn split_long_header(bytes: &[u8]) -> Option<(u16, usize, &[u8])> {
     Some((id, len as usize, body))
 }
 
-/// Makes the value of its bytes (TS-Core §7.5.5, App. C); opaque if the type is unknown.
-#[inline]
-fn value(bytes: &[u8], wanted: Option<Type>) -> Result<Value<'_>, DecodeErrorKind> {
+/// Makes the value of its bytes (TS-Core §7.5.5, App. C) in place; opaque if the type is unknown.
+#[inline(always)]
+fn value<'a>(
+    bytes: &'a [u8],
+    wanted: Option<Type>,
+    place: &mut Option<Value<'a>>,
+) -> Result<(), DecodeErrorKind> {
     let Some(wanted) = wanted else {
-        return Ok(Value::opaque(bytes));
+        *place = Some(Value::opaque(bytes));
+        return Ok(());
     };
     let invalid = DecodeErrorKind::InvalidValue(wanted);
     let text = || core::str::from_utf8(bytes).map_err(|_| DecodeErrorKind::InvalidUtf8);
-    Ok(match wanted {
-        Type::String => Value::string(text()?),
-        Type::CoreLink => Value::CoreLink(Text::new(text()?)),
-        Type::Integer => Value::Integer(signed(bytes).ok_or(invalid)?),
-        Type::Time => Value::Time(signed(bytes).ok_or(invalid)?),
-        Type::Unsigned => Value::Unsigned(unsigned(bytes).ok_or(invalid)?),
-        Type::Float => Value::Float(float(bytes).ok_or(invalid)?),
-        Type::Boolean => Value::Boolean(match bytes {
-            [0] => false,
-            [1] => true,
-            _ => return Err(invalid),
-        }),
-        Type::Opaque => Value::Opaque(Bytes::new(bytes)),
-        Type::ObjectLink => match *bytes {
-            [a, b, c, d] => Value::ObjectLink(ObjectLink::new(
-                u16::from_be_bytes([a, b]),
-                u16::from_be_bytes([c, d]),
-            )),
+    match wanted {
+        Type::String => *place = Some(Value::string(text()?)),
+        Type::CoreLink => *place = Some(Value::CoreLink(Text::new(text()?))),
+        Type::Integer => *place = Some(Value::Integer(signed(bytes).ok_or(invalid)?)),
+        Type::Time => *place = Some(Value::Time(signed(bytes).ok_or(invalid)?)),
+        Type::Unsigned => *place = Some(Value::Unsigned(unsigned(bytes).ok_or(invalid)?)),
+        Type::Float => *place = Some(Value::Float(float(bytes).ok_or(invalid)?)),
+        Type::Boolean => match bytes {
+            [byte @ (0 | 1)] => *place = Some(Value::Boolean(*byte == 1)),
             _ => return Err(invalid),
         },
-    })
+        Type::Opaque => *place = Some(Value::Opaque(Bytes::new(bytes))),
+        Type::ObjectLink => match *bytes {
+            [a, b, c, d] => {
+                let (object, instance) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+                *place = Some(Value::ObjectLink(ObjectLink::new(object, instance)));
+            }
+            _ => return Err(invalid),
+        },
+    }
+    Ok(())
 }
 
 fn signed(bytes: &[u8]) -> Option<i64> {
