@@ -15,6 +15,9 @@
 //! }
 //! ```
 //!
+//! [`Config`] compiles whole folders, with all versions or the latest ones, into `OUT_DIR` or a
+//! folder that is checked in. `lwm2m objects generate` does the same on the command line.
+//!
 //! The generated code needs the crate `lwm2m-model` of the same version.
 //!
 //! # What is generated
@@ -36,9 +39,11 @@ mod files;
 pub mod folder;
 pub mod lint;
 mod names;
+mod set;
 mod tokens;
 mod values;
 
 pub use files::{CompileError, compile, compile_to};
 pub use names::{FieldName, field_names, module_name, struct_name};
+pub use set::{Config, ModuleName, generate_all, module_names};
 pub use tokens::{GenerateError, generate};

@@ -22,6 +22,9 @@ pub enum GenerateError {
     /// A name gives no Rust code that parses: a fault of this crate.
     #[error("the code generated for object {0} does not parse")]
     NotRust(u16),
+    /// The names of modules give no Rust code that parses: a fault of this crate.
+    #[error("the list of modules does not parse")]
+    NoIndex,
     /// Resources are not in ascending order of their ids.
     #[error("the resources of object {0} are not in ascending order")]
     NotSorted(u16),
