@@ -1,6 +1,6 @@
 //! Documentation comments from the free text of definitions.
 
-use lwm2m_model::{ObjectDefinition, ResourceDefinition};
+use lwm2m_model::{ObjectDefinition, ResourceDefinition, xml::parse_names};
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -54,11 +54,31 @@ pub(crate) fn short(definition: &ResourceDefinition) -> TokenStream {
 }
 
 fn sentence(name: &str, description: &str) -> String {
-    let (name, description) = (escape(name), escape(description));
+    let (name, description) = (escape(name), escape(&flowing(description)));
     match description.trim() {
         "" => format!("{name}."),
         text => format!("{name}: {text}"),
     }
+}
+
+/// Puts commas between the values that a description names line by line.
+fn flowing(description: &str) -> String {
+    if !description.contains('\n') || parse_names(description).is_empty() {
+        return description.to_owned();
+    }
+    let mut flowing = String::with_capacity(description.len());
+    let lines = description.lines().map(str::trim);
+    for line in lines.filter(|line| !line.is_empty()) {
+        let ends = flowing.ends_with(|c: char| ".,;:!?".contains(c));
+        if !flowing.is_empty() {
+            flowing.push_str(if ends { " " } else { ", " });
+        }
+        flowing.push_str(line);
+    }
+    if !flowing.ends_with('.') {
+        flowing.push('.');
+    }
+    flowing
 }
 
 fn facts(definition: &ResourceDefinition) -> String {
@@ -84,7 +104,7 @@ fn operations(definition: &ResourceDefinition) -> &'static str {
 }
 
 /// Takes the meaning from what Markdown and rustdoc would take for links, tags and emphasis.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text
         .split_whitespace()

@@ -7,7 +7,7 @@ use std::{
 
 use lwm2m_model::xml::{self, XmlError};
 
-use crate::{GenerateError, generate, module_name};
+use crate::{GenerateError, folder::FolderError, generate, module_name};
 
 /// Says why files can't be compiled.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,9 @@ pub enum CompileError {
         #[source]
         error: XmlError,
     },
+    /// A file or folder can't be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// No code can be generated from a file.
     #[error("{}: {error}", path.display())]
     Generate {
@@ -46,7 +49,8 @@ pub enum CompileError {
 }
 
 /// Generates `<module name>.rs` in `OUT_DIR` for each object in XML files, and tells cargo to do so
-/// again when they change. For `build.rs`.
+/// again when they change. For `build.rs`. [`Config`](crate::Config) does more: folders, versions,
+/// a list of all modules.
 ///
 /// # Errors
 /// The file that failed, and why.
@@ -83,12 +87,16 @@ pub fn compile_to(
                 error,
             })?;
             let output = folder.as_ref().join(module_name(definition) + ".rs");
-            fs::write(&output, source).map_err(|error| CompileError::Io {
-                path: output.clone(),
-                error,
-            })?;
+            write(&output, &source)?;
             written.push(output);
         }
     }
     Ok(written)
+}
+
+pub(crate) fn write(path: &Path, source: &str) -> Result<(), CompileError> {
+    fs::write(path, source).map_err(|error| CompileError::Io {
+        path: path.to_path_buf(),
+        error,
+    })
 }

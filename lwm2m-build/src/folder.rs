@@ -10,7 +10,7 @@ use std::{
 
 use lwm2m_model::{
     ObjectDefinition, Registry,
-    xml::{self, Warning, XmlError, XmlErrorKind},
+    xml::{self, Parsed, Warning, XmlError, XmlErrorKind},
 };
 
 /// Longest file that is read, in bytes; the largest definition of OMA's registry has 60 kB, its
@@ -230,11 +230,8 @@ fn definitions(
     path: &Path,
     changes: &mut Changes,
 ) -> Result<Vec<Arc<ObjectDefinition>>, FolderError> {
-    let bytes = read(path)?;
-    let text = String::from_utf8(bytes)
-        .map_err(|error| io_error(path, io::Error::new(io::ErrorKind::InvalidData, error)))?;
-    match xml::parse(&text) {
-        Ok(parsed) => {
+    match parse(path)? {
+        Content::Definitions(parsed) => {
             let warnings = parsed.warnings.into_iter();
             changes
                 .warnings
@@ -242,9 +239,27 @@ fn definitions(
             changes.read.push(path.to_path_buf());
             Ok(parsed.definitions.into_iter().map(Arc::new).collect())
         }
-        Err(error) if error.kind == XmlErrorKind::NotLwm2m || is_common(&text) => {
+        Content::Other(_) => {
             changes.skipped.push(path.to_path_buf());
             Ok(Vec::new())
+        }
+    }
+}
+
+/// What a file holds.
+pub(crate) enum Content {
+    Definitions(Parsed),
+    /// An index, reusable resources, a schema; and why it is no definition.
+    Other(XmlError),
+}
+
+pub(crate) fn parse(path: &Path) -> Result<Content, FolderError> {
+    let text = String::from_utf8(read(path)?)
+        .map_err(|error| io_error(path, io::Error::new(io::ErrorKind::InvalidData, error)))?;
+    match xml::parse(&text) {
+        Ok(parsed) => Ok(Content::Definitions(parsed)),
+        Err(error) if error.kind == XmlErrorKind::NotLwm2m || is_common(&text) => {
+            Ok(Content::Other(error))
         }
         Err(error) => Err(FolderError::Xml {
             path: path.to_path_buf(),

@@ -15,24 +15,35 @@
 //! }
 //! ```
 //!
+//! [`Config`] compiles whole folders, with all versions or the latest ones, into `OUT_DIR` or a
+//! folder that is checked in. `lwm2m objects generate` does the same on the command line.
+//!
 //! The generated code needs the crate `lwm2m-model` of the same version.
 //!
 //! # What is generated
 //! - A struct with a public field for each resource: `T` for a mandatory one, `Option<T>` for an
 //!   optional one, `BTreeMap<u16, T>` by Resource Instance ID for a multiple-instance one.
 //!   Executable resources have no field. Key material is a `SecretBytes`.
-//! - Its `ObjectInstance` implementation, which holds the whole definition.
+//! - Its constants `ID`, `URN` and `VERSION`, and its `ObjectInstance` implementation, which holds
+//!   the whole definition.
+//! - For executable resources a trait, such as `DeviceActions`, with a method for each; a function
+//!   `actions` makes a handler for `Typed::on_execute` of it.
 //! - A module `ids` with a constant for each Resource ID.
+//! - A module `values` with bounds, units, and a constant for each value that the definition names.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations)]
 
+mod actions;
 mod docs;
 mod files;
 pub mod folder;
 pub mod lint;
 mod names;
+mod set;
 mod tokens;
+mod values;
 
 pub use files::{CompileError, compile, compile_to};
 pub use names::{FieldName, field_names, module_name, struct_name};
+pub use set::{Config, ModuleName, generate_all, module_names};
 pub use tokens::{GenerateError, generate};

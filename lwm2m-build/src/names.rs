@@ -13,6 +13,9 @@ const KEYWORDS: [&str; 52] = [
     "union", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
 ];
 
+/// Most words of a text that become the name of a constant.
+const MAX_WORDS: usize = 6;
+
 /// Types and derives that generated code names without a path.
 const PRELUDE: [&str; 8] = [
     "Clone",
@@ -83,6 +86,25 @@ pub fn field_names(definition: &ObjectDefinition) -> Vec<FieldName> {
     fields
 }
 
+/// Names a value in capitals: the start of what a definition says of it, `NOT_YET_KNOWN`.
+///
+/// A leading digit gets an `N` before it; nothing is `VALUE` and what tells the value apart.
+pub(crate) fn constant_name(text: &str, key: &str) -> String {
+    let start = text.split(['.', ',', ';', ':', '(']).next().unwrap_or(text);
+    let words = words(start);
+    let name = words
+        .iter()
+        .take(MAX_WORDS)
+        .map(|word| word.to_ascii_uppercase())
+        .collect::<Vec<_>>()
+        .join("_");
+    match name.chars().next() {
+        None => format!("VALUE_{key}"),
+        Some(first) if first.is_ascii_digit() => format!("N{name}"),
+        Some(_) => name,
+    }
+}
+
 fn duplicates(fields: &[FieldName]) -> Option<Vec<String>> {
     let mut counts = BTreeMap::new();
     for field in fields {
@@ -109,6 +131,7 @@ fn words(name: &str) -> Vec<String> {
     let name = name
         .replace("LwM2M", "lwm2m")
         .replace("LWM2M", "lwm2m")
+        .replace("CoAP", "Coap")
         .replace("(s)", "s");
     let mut words = Vec::new();
     for part in name.split(|c: char| !c.is_ascii_alphanumeric()) {

@@ -9,8 +9,10 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{format_ident, quote};
 
 use crate::{
+    actions::{self, Action},
     docs,
     names::{field_names, struct_name},
+    values,
 };
 
 /// Says why no code can be generated.
@@ -20,6 +22,9 @@ pub enum GenerateError {
     /// A name gives no Rust code that parses: a fault of this crate.
     #[error("the code generated for object {0} does not parse")]
     NotRust(u16),
+    /// The names of modules give no Rust code that parses: a fault of this crate.
+    #[error("the list of modules does not parse")]
+    NoIndex,
     /// Resources are not in ascending order of their ids.
     #[error("the resources of object {0} are not in ascending order")]
     NotSorted(u16),
@@ -47,9 +52,12 @@ pub fn generate(definition: &ObjectDefinition) -> Result<String, GenerateError> 
     let parts = Parts::new(definition);
     let (import, structure, implementation) =
         (imports(), parts.structure(), parts.implementation());
-    let (table, ids) = (table(definition), parts.ids());
-    let file = syn::parse2(quote!(#import #structure #implementation #table #ids))
-        .map_err(|_| GenerateError::NotRust(definition.id))?;
+    let (constants, actions) = (parts.constants(), parts.actions());
+    let (table, ids, values) = (table(definition), parts.ids(), parts.values());
+    let file = syn::parse2(
+        quote!(#import #structure #constants #implementation #actions #table #ids #values),
+    )
+    .map_err(|_| GenerateError::NotRust(definition.id))?;
     Ok(separated(&prettyplease::unparse(&file)))
 }
 
@@ -63,6 +71,7 @@ fn imports() -> TokenStream {
 /// A resource with the names that the code gives it.
 struct Resource<'d> {
     definition: &'d ResourceDefinition,
+    name: Ident,
     /// Of its field, if it has one.
     field: Option<(Ident, TokenStream)>,
     constant: Ident,
@@ -81,6 +90,7 @@ impl<'d> Parts<'d> {
             .zip(definition.resources.iter());
         let resources = names.map(|(field, resource)| Resource {
             definition: resource,
+            name: Ident::new(&field.name, Span::call_site()),
             field: field_type(definition.id, resource)
                 .map(|rust| (Ident::new(&field.name, Span::call_site()), rust)),
             constant: format_ident!("{}", field.name.to_ascii_uppercase()),
@@ -106,6 +116,42 @@ impl<'d> Parts<'d> {
                 #(#fields,)*
             }
         }
+    }
+
+    fn constants(&self) -> TokenStream {
+        let (name, ObjectDefinition { urn, .. }) = (&self.name, self.definition);
+        let id = Literal::u16_unsuffixed(self.definition.id);
+        let version = version(self.definition.version);
+        quote! {
+            impl #name {
+                /// Object ID.
+                pub const ID: u16 = #id;
+                /// URN of the object.
+                pub const URN: &'static str = #urn;
+                /// Version of the object.
+                pub const VERSION: model::Version = #version;
+            }
+        }
+    }
+
+    fn actions(&self) -> TokenStream {
+        let executable = |resource: &&Resource<'_>| resource.definition.operations.execute;
+        let actions: Vec<Action<'_>> = self
+            .resources
+            .iter()
+            .filter(executable)
+            .map(|resource| Action {
+                definition: resource.definition,
+                method: resource.name.clone(),
+                constant: resource.constant.clone(),
+            })
+            .collect();
+        actions::items(&self.name, &actions)
+    }
+
+    fn values(&self) -> TokenStream {
+        let resources = self.resources.iter();
+        values::module(resources.map(|resource| (resource.definition, resource.name.clone())))
     }
 
     fn implementation(&self) -> TokenStream {
@@ -149,10 +195,7 @@ impl<'d> Parts<'d> {
                 constant,
                 ..
             } = resource;
-            let doc = match definition.operations.execute {
-                true => docs::resource(definition),
-                false => docs::short(definition),
-            };
+            let doc = docs::short(definition);
             let id = Literal::u16_unsuffixed(definition.id);
             quote!(#doc pub const #constant: u16 = #id;)
         });
@@ -203,6 +246,7 @@ fn table(definition: &ObjectDefinition) -> TokenStream {
     );
     let resources = definition.resources.iter().map(row);
     let count = Literal::usize_unsuffixed(definition.resources.len());
+    let allow = allow(definition.resources.iter());
     quote! {
         static DEFINITION: model::ObjectDefinition = model::ObjectDefinition {
             id: #id,
@@ -216,7 +260,17 @@ fn table(definition: &ObjectDefinition) -> TokenStream {
             resources: model::Cow::Borrowed(&RESOURCES),
         };
 
+        #allow
         static RESOURCES: [model::ResourceDefinition; #count] = [#(#resources,)*];
+    }
+}
+
+/// A bound may be π to some digits, which clippy takes for a slip.
+pub(crate) fn allow<'d>(resources: impl Iterator<Item = &'d ResourceDefinition>) -> TokenStream {
+    let mut constraints = resources.map(|resource| &resource.constraint);
+    match constraints.any(|constraint| matches!(constraint, Constraint::Float { .. })) {
+        true => quote!(#[allow(clippy::approx_constant)]),
+        false => TokenStream::new(),
     }
 }
 
@@ -306,15 +360,20 @@ fn constraint(constraint: &Constraint) -> TokenStream {
 /// Puts blank lines between items and before methods, which prettyplease leaves out.
 fn separated(source: &str) -> String {
     let mut separated = String::with_capacity(source.len());
-    let mut after_item = false;
+    let (mut after_item, mut before) = (false, "");
     for line in source.lines() {
-        if after_item || line.starts_with("    fn ") {
+        let method = line.starts_with("    fn ") && !before.starts_with("    ///");
+        if after_item || method {
             separated.push('\n');
         }
         separated.push_str(line);
         separated.push('\n');
-        after_item =
-            matches!(line, "}" | "};" | "];") || line.ends_with(" {}") || line.starts_with("use ");
+        let impossible = line.starts_with("///") || line.starts_with(' ');
+        after_item = !impossible
+            && (matches!(line, "}" | "};" | "];")
+                || line.ends_with(" {}")
+                || line.starts_with("use "));
+        before = line;
     }
     separated
 }

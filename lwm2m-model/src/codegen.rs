@@ -2,11 +2,14 @@
 
 pub use alloc::{borrow::Cow, collections::BTreeMap, string::String, vec::Vec};
 
-pub use lwm2m_codec::{ObjectLink, Type, Version};
+// By a path, because an object may be called Send.
+pub use core::{marker::Send, ops::FnMut};
+
+pub use lwm2m_codec::{ObjectLink, Path, Type, Version};
 
 pub use crate::{
-    Constraint, CoreLink, Field, ObjectDefinition, ObjectInstance, Operations, ResourceDefinition,
-    SecretBytes, Time,
+    Call, Constraint, CoreLink, Field, ObjectDefinition, ObjectInstance, Operations, Outcome,
+    ResourceDefinition, SecretBytes, Ticket, Time,
 };
 
 /// Keeps a description, if the feature `descriptions` asks for it.

@@ -73,7 +73,7 @@ pub mod xml;
 pub use definition::{Constraint, ObjectDefinition, Operations, ResourceDefinition};
 pub use dynamic::Dynamic;
 pub use field::{CoreLink, Field, Scalar, Time, coerce};
-pub use object::{AsAny, Failure, Object, Outcome, Ticket};
+pub use object::{AsAny, Call, Failure, Object, Outcome, Ticket};
 pub use owned::OwnedValue;
 pub use registry::{Registry, RegistryTypes};
 pub use secret::{SecretBytes, is_secret};

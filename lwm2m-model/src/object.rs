@@ -1,9 +1,9 @@
 //! The trait through which a device serves an object.
 
-use alloc::borrow::Cow;
+use alloc::{borrow::Cow, format};
 use core::{any::Any, fmt};
 
-use lwm2m_codec::{Path, Value, coap::Code};
+use lwm2m_codec::{Path, Value, arguments::Arguments, coap::Code};
 
 use crate::ObjectDefinition;
 
@@ -64,6 +64,47 @@ pub enum Outcome {
     /// The answer comes later under the ticket that was passed in; without one before the
     /// engine's deadline the server gets 5.03.
     Later,
+}
+
+/// An Execute of a resource, as it comes to the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call<'a> {
+    /// The resource.
+    pub path: Path,
+    /// Arguments in text form, as the server sent them (TS-Core §6.3.5).
+    pub arguments: &'a [u8],
+    /// Names the answer, if it comes later.
+    pub ticket: Ticket,
+}
+
+impl<'a> Call<'a> {
+    /// Makes one of what a handler of [`Typed::on_execute`](crate::Typed::on_execute) gets.
+    pub const fn new(path: Path, arguments: &'a [u8], ticket: Ticket) -> Self {
+        Self {
+            path,
+            arguments,
+            ticket,
+        }
+    }
+
+    /// The Object Instance ID.
+    pub fn instance(&self) -> u16 {
+        self.path.instance_id().unwrap_or_default()
+    }
+
+    /// Reads the arguments.
+    ///
+    /// # Errors
+    /// 4.00 if they are none.
+    pub fn parse(&self) -> Result<Arguments<'a>, Failure> {
+        Arguments::parse(self.arguments)
+            .map_err(|error| Failure::bad_request(self.path, format!("{error}")))
+    }
+
+    /// The answer of a resource that can't be executed: 4.05.
+    pub fn not_allowed(&self) -> Outcome {
+        Outcome::Fail(Failure::not_allowed(self.path))
+    }
 }
 
 /// Gives a concrete type back from behind `dyn Object`; every `'static` type has it.
@@ -173,4 +214,21 @@ pub trait Object: AsAny + fmt::Debug + Send {
 
     /// Executes a resource with its arguments in text form (TS-Core §6.3.4).
     fn execute(&mut self, path: Path, arguments: &[u8], ticket: Ticket) -> Outcome;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_reads_its_arguments_or_says_what_is_wrong_with_them() {
+        let path = Path::resource(3, 2, 4);
+        let call = Call::new(path, b"0='now'", Ticket(1));
+        assert_eq!(call.instance(), 2);
+        assert_eq!(call.parse().unwrap().find(0), Some(Some("now")));
+        let failure = Call::new(path, b"now", Ticket(1)).parse().unwrap_err();
+        assert_eq!((failure.code, failure.path), (Code::BAD_REQUEST, path));
+        assert!(matches!(call.not_allowed(), Outcome::Fail(failure)
+            if failure.code == Code::METHOD_NOT_ALLOWED));
+    }
 }

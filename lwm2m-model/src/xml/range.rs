@@ -66,8 +66,11 @@ fn name(line: &str) -> Option<(i64, String)> {
     let (number, rest) = line.split_at_checked(digits)?;
     let rest = rest.trim_start();
     let name = rest.strip_prefix([':', '=', '-', '–', '—'])?.trim();
-    // `0-100 in steps` names nothing.
-    let named = name.starts_with(char::is_alphabetic);
+    // `0-100 in steps` names nothing, and neither does `10:30`.
+    let named = match rest.starts_with([':', '=']) {
+        true => name.starts_with(char::is_alphanumeric) && name.contains(char::is_alphabetic),
+        false => name.starts_with(char::is_alphabetic),
+    };
     Some((number.parse().ok().filter(|_| named)?, String::from(name)))
 }
 
@@ -263,6 +266,8 @@ mod tests {
             [(0, "Off".into()), (1, "On.".into()), (2, "Gone".into())]
         );
         assert_eq!(parse_names("0: Off\n0: On\n1: Gone"), []);
+        assert_eq!(parse_names("1: 40-bit, 2: 104-bit").len(), 2);
+        assert_eq!(parse_names("10:30, 11:30"), []);
         assert_eq!(parse_names("It is 0: Off, 1: On"), []);
     }
 

@@ -29,6 +29,15 @@ pub struct AccessControl {
     pub access_control_owner: i64,
 }
 
+impl AccessControl {
+    /// Object ID.
+    pub const ID: u16 = 2;
+    /// URN of the object.
+    pub const URN: &'static str = "urn:oma:lwm2m:oma:2:1.1";
+    /// Version of the object.
+    pub const VERSION: model::Version = model::Version::new(1, 1);
+}
+
 impl model::ObjectInstance for AccessControl {
     const DEFINITION: &'static model::ObjectDefinition = &DEFINITION;
 
@@ -150,4 +159,36 @@ pub mod ids {
     pub const ACL: u16 = 2;
     /// Access Control Owner: read and write.
     pub const ACCESS_CONTROL_OWNER: u16 = 3;
+}
+
+/// Bounds, units and named values, by resource.
+pub mod values {
+    /// Values of Object ID.
+    pub mod object_id {
+        /// Smallest value.
+        pub const MIN: i64 = 1;
+        /// Largest value.
+        pub const MAX: i64 = 65534;
+    }
+    /// Values of Object Instance ID.
+    pub mod object_instance_id {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 65535;
+    }
+    /// Values of ACL.
+    pub mod acl {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 31;
+    }
+    /// Values of Access Control Owner.
+    pub mod access_control_owner {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 65535;
+    }
 }

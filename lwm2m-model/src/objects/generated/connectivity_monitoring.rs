@@ -69,6 +69,15 @@ pub struct ConnectivityMonitoring {
     pub coverage_enhancement_level: Option<i64>,
 }
 
+impl ConnectivityMonitoring {
+    /// Object ID.
+    pub const ID: u16 = 4;
+    /// URN of the object.
+    pub const URN: &'static str = "urn:oma:lwm2m:oma:4:1.3";
+    /// Version of the object.
+    pub const VERSION: model::Version = model::Version::new(1, 3);
+}
+
 impl model::ObjectInstance for ConnectivityMonitoring {
     const DEFINITION: &'static model::ObjectDefinition = &DEFINITION;
 
@@ -360,4 +369,62 @@ pub mod ids {
     pub const LAC: u16 = 12;
     /// Coverage Enhancement Level: read-only.
     pub const COVERAGE_ENHANCEMENT_LEVEL: u16 = 13;
+}
+
+/// Bounds, units and named values, by resource.
+pub mod values {
+    /// Values of Network Bearer.
+    pub mod network_bearer {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 50;
+    }
+    /// Values of Available Network Bearer.
+    pub mod available_network_bearer {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 50;
+    }
+    /// Values of Radio Signal Strength.
+    pub mod radio_signal_strength {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "dBm";
+    }
+    /// Values of Link Utilization.
+    pub mod link_utilization {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 100;
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "/100";
+    }
+    /// Values of SMNC.
+    pub mod smnc {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 999;
+    }
+    /// Values of SMCC.
+    pub mod smcc {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 999;
+    }
+    /// Values of SignalSNR.
+    pub mod signal_snr {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "dB";
+    }
+    /// Values of Coverage Enhancement Level.
+    pub mod coverage_enhancement_level {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 4;
+    }
 }

@@ -38,6 +38,15 @@ pub struct ConnectivityStatistics {
     pub collection_period: Option<i64>,
 }
 
+impl ConnectivityStatistics {
+    /// Object ID.
+    pub const ID: u16 = 7;
+    /// URN of the object.
+    pub const URN: &'static str = "urn:oma:lwm2m:oma:7";
+    /// Version of the object.
+    pub const VERSION: model::Version = model::Version::new(1, 0);
+}
+
 impl model::ObjectInstance for ConnectivityStatistics {
     const DEFINITION: &'static model::ObjectDefinition = &DEFINITION;
 
@@ -69,6 +78,39 @@ impl model::ObjectInstance for ConnectivityStatistics {
                 _ => return None,
             },
         )
+    }
+}
+
+/// Carries out what servers execute on [`ConnectivityStatistics`]; give it to
+/// `Typed::on_execute` by [`actions`].
+///
+/// Optional actions exist for servers once `Typed::with_executable` announces them.
+pub trait ConnectivityStatisticsActions: model::Send + 'static {
+    /// Start: Sets all counters to 0 and starts to count.
+    ///
+    /// Resource 6, executable.
+    fn start(&mut self, call: model::Call<'_>) -> model::Outcome;
+    /// Stop: Stops counting; the counters keep their values.
+    ///
+    /// Resource 7, executable.
+    fn stop(&mut self, call: model::Call<'_>) -> model::Outcome;
+}
+
+/// Makes a handler for `Typed::on_execute`, which calls the method of each resource.
+pub fn actions<A: ConnectivityStatisticsActions>(
+    mut actions: A,
+) -> impl model::FnMut(
+    model::Path,
+    &[u8],
+    model::Ticket,
+) -> model::Outcome + model::Send + 'static {
+    move |path: model::Path, arguments: &[u8], ticket: model::Ticket| {
+        let call = model::Call::new(path, arguments, ticket);
+        match path.resource_id() {
+            Some(ids::START) => A::start(&mut actions, call),
+            Some(ids::STOP) => A::stop(&mut actions, call),
+            _ => call.not_allowed(),
+        }
     }
 }
 
@@ -215,14 +257,29 @@ pub mod ids {
     pub const MAX_MESSAGE_SIZE: u16 = 4;
     /// Average Message Size: read-only.
     pub const AVERAGE_MESSAGE_SIZE: u16 = 5;
-    /// Start: Sets all counters to 0 and starts to count.
-    ///
-    /// Resource 6, executable.
+    /// Start: executable.
     pub const START: u16 = 6;
-    /// Stop: Stops counting; the counters keep their values.
-    ///
-    /// Resource 7, executable.
+    /// Stop: executable.
     pub const STOP: u16 = 7;
     /// Collection Period: read and write.
     pub const COLLECTION_PERIOD: u16 = 8;
+}
+
+/// Bounds, units and named values, by resource.
+pub mod values {
+    /// Values of Max Message Size.
+    pub mod max_message_size {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "B";
+    }
+    /// Values of Average Message Size.
+    pub mod average_message_size {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "B";
+    }
+    /// Values of Collection Period.
+    pub mod collection_period {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "s";
+    }
 }

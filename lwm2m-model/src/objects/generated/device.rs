@@ -23,8 +23,8 @@ pub struct Device {
     ///
     /// Resource 3, read-only.
     pub firmware_version: Option<model::String>,
-    /// Available Power Sources: Power sources: 0 DC, 1 internal battery, 2 external battery, 3
-    /// fuel cell, 4 Power over Ethernet, 5 USB, 6 AC mains, 7 solar.
+    /// Available Power Sources: Power sources: 0: DC, 1: internal battery, 2: external battery,
+    /// 3: fuel cell, 4: Power over Ethernet, 5: USB, 6: AC mains, 7: solar.
     ///
     /// Resource 6, read-only, range 0..7.
     pub available_power_sources: model::BTreeMap<u16, i64>,
@@ -46,9 +46,9 @@ pub struct Device {
     ///
     /// Resource 10, read-only.
     pub memory_free: Option<i64>,
-    /// Error Code: Errors that are present: 0 none, 1 low battery, 2 external supply off, 3 GPS
-    /// failure, 4 low signal, 5 out of memory, 6 SMS failure, 7 IP failure, 8 peripheral failure,
-    /// 16 to 32 particular to the device.
+    /// Error Code: Errors that are present: 0: none, 1: low battery, 2: external supply off, 3:
+    /// GPS failure, 4: low signal, 5: out of memory, 6: SMS failure, 7: IP failure, 8: peripheral
+    /// failure, 16 to 32 particular to the device.
     ///
     /// Resource 11, read-only, range 0..32.
     pub error_code: model::BTreeMap<u16, i64>,
@@ -81,8 +81,8 @@ pub struct Device {
     ///
     /// Resource 19, read-only.
     pub software_version: Option<model::String>,
-    /// Battery Status: State of the internal battery: 0 normal, 1 charging, 2 full, 3 damaged, 4
-    /// low, 5 not installed, 6 unknown.
+    /// Battery Status: State of the internal battery: 0: normal, 1: charging, 2: full, 3:
+    /// damaged, 4: low, 5: not installed, 6: unknown.
     ///
     /// Resource 20, read-only, range 0..6.
     pub battery_status: Option<i64>,
@@ -94,6 +94,15 @@ pub struct Device {
     ///
     /// Resource 22, read-only.
     pub ext_dev_info: model::BTreeMap<u16, model::ObjectLink>,
+}
+
+impl Device {
+    /// Object ID.
+    pub const ID: u16 = 3;
+    /// URN of the object.
+    pub const URN: &'static str = "urn:oma:lwm2m:oma:3:1.2";
+    /// Version of the object.
+    pub const VERSION: model::Version = model::Version::new(1, 2);
 }
 
 impl model::ObjectInstance for Device {
@@ -153,6 +162,49 @@ impl model::ObjectInstance for Device {
                 _ => return None,
             },
         )
+    }
+}
+
+/// Carries out what servers execute on [`Device`]; give it to `Typed::on_execute` by
+/// [`actions`].
+///
+/// Optional actions exist for servers once `Typed::with_executable` announces them.
+pub trait DeviceActions: model::Send + 'static {
+    /// Reboot: Restarts the device.
+    ///
+    /// Resource 4, executable.
+    fn reboot(&mut self, call: model::Call<'_>) -> model::Outcome;
+    /// Factory Reset: Brings the device back to the state of its delivery; it restarts if it
+    /// must.
+    ///
+    /// Resource 5, executable.
+    fn factory_reset(&mut self, call: model::Call<'_>) -> model::Outcome {
+        call.not_allowed()
+    }
+    /// Reset Error Code: Forgets all errors and looks for them anew.
+    ///
+    /// Resource 12, executable.
+    fn reset_error_code(&mut self, call: model::Call<'_>) -> model::Outcome {
+        call.not_allowed()
+    }
+}
+
+/// Makes a handler for `Typed::on_execute`, which calls the method of each resource.
+pub fn actions<A: DeviceActions>(
+    mut actions: A,
+) -> impl model::FnMut(
+    model::Path,
+    &[u8],
+    model::Ticket,
+) -> model::Outcome + model::Send + 'static {
+    move |path: model::Path, arguments: &[u8], ticket: model::Ticket| {
+        let call = model::Call::new(path, arguments, ticket);
+        match path.resource_id() {
+            Some(ids::REBOOT) => A::reboot(&mut actions, call),
+            Some(ids::FACTORY_RESET) => A::factory_reset(&mut actions, call),
+            Some(ids::RESET_ERROR_CODE) => A::reset_error_code(&mut actions, call),
+            _ => call.not_allowed(),
+        }
     }
 }
 
@@ -249,7 +301,7 @@ static RESOURCES: [model::ResourceDefinition; 23] = [
         id: 6,
         name: model::Cow::Borrowed("Available Power Sources"),
         description: model::description(
-            "Power sources: 0 DC, 1 internal battery, 2 external battery, 3 fuel cell, 4 Power over Ethernet, 5 USB, 6 AC mains, 7 solar.",
+            "Power sources:\n0: DC\n1: internal battery\n2: external battery\n3: fuel cell\n4: Power over Ethernet\n5: USB\n6: AC mains\n7: solar",
         ),
         operations: model::Operations::R,
         multiple: true,
@@ -323,7 +375,7 @@ static RESOURCES: [model::ResourceDefinition; 23] = [
         id: 11,
         name: model::Cow::Borrowed("Error Code"),
         description: model::description(
-            "Errors that are present: 0 none, 1 low battery, 2 external supply off, 3 GPS failure, 4 low signal, 5 out of memory, 6 SMS failure, 7 IP failure, 8 peripheral failure, 16 to 32 particular to the device.",
+            "Errors that are present:\n0: none\n1: low battery\n2: external supply off\n3: GPS failure\n4: low signal\n5: out of memory\n6: SMS failure\n7: IP failure\n8: peripheral failure\n16 to 32 particular to the device.",
         ),
         operations: model::Operations::R,
         multiple: true,
@@ -442,7 +494,7 @@ static RESOURCES: [model::ResourceDefinition; 23] = [
         id: 20,
         name: model::Cow::Borrowed("Battery Status"),
         description: model::description(
-            "State of the internal battery: 0 normal, 1 charging, 2 full, 3 damaged, 4 low, 5 not installed, 6 unknown.",
+            "State of the internal battery:\n0: normal\n1: charging\n2: full\n3: damaged\n4: low\n5: not installed\n6: unknown",
         ),
         operations: model::Operations::R,
         multiple: false,
@@ -495,14 +547,9 @@ pub mod ids {
     pub const SERIAL_NUMBER: u16 = 2;
     /// Firmware Version: read-only.
     pub const FIRMWARE_VERSION: u16 = 3;
-    /// Reboot: Restarts the device.
-    ///
-    /// Resource 4, executable.
+    /// Reboot: executable.
     pub const REBOOT: u16 = 4;
-    /// Factory Reset: Brings the device back to the state of its delivery; it restarts if it
-    /// must.
-    ///
-    /// Resource 5, executable.
+    /// Factory Reset: executable.
     pub const FACTORY_RESET: u16 = 5;
     /// Available Power Sources: read-only.
     pub const AVAILABLE_POWER_SOURCES: u16 = 6;
@@ -516,9 +563,7 @@ pub mod ids {
     pub const MEMORY_FREE: u16 = 10;
     /// Error Code: read-only.
     pub const ERROR_CODE: u16 = 11;
-    /// Reset Error Code: Forgets all errors and looks for them anew.
-    ///
-    /// Resource 12, executable.
+    /// Reset Error Code: executable.
     pub const RESET_ERROR_CODE: u16 = 12;
     /// Current Time: read and write.
     pub const CURRENT_TIME: u16 = 13;
@@ -540,4 +585,86 @@ pub mod ids {
     pub const MEMORY_TOTAL: u16 = 21;
     /// ExtDevInfo: read-only.
     pub const EXT_DEV_INFO: u16 = 22;
+}
+
+/// Bounds, units and named values, by resource.
+pub mod values {
+    /// Values of Available Power Sources.
+    pub mod available_power_sources {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 7;
+        /// DC.
+        pub const DC: i64 = 0;
+        /// Internal battery.
+        pub const INTERNAL_BATTERY: i64 = 1;
+        /// External battery.
+        pub const EXTERNAL_BATTERY: i64 = 2;
+        /// Fuel cell.
+        pub const FUEL_CELL: i64 = 3;
+        /// Power over Ethernet.
+        pub const POWER_OVER_ETHERNET: i64 = 4;
+        /// USB.
+        pub const USB: i64 = 5;
+        /// AC mains.
+        pub const AC_MAINS: i64 = 6;
+        /// Solar.
+        pub const SOLAR: i64 = 7;
+    }
+    /// Values of Battery Level.
+    pub mod battery_level {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 100;
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "/100";
+    }
+    /// Values of Error Code.
+    pub mod error_code {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 32;
+        /// None.
+        pub const NONE: i64 = 0;
+        /// Low battery.
+        pub const LOW_BATTERY: i64 = 1;
+        /// External supply off.
+        pub const EXTERNAL_SUPPLY_OFF: i64 = 2;
+        /// GPS failure.
+        pub const GPS_FAILURE: i64 = 3;
+        /// Low signal.
+        pub const LOW_SIGNAL: i64 = 4;
+        /// Out of memory.
+        pub const OUT_OF_MEMORY: i64 = 5;
+        /// SMS failure.
+        pub const SMS_FAILURE: i64 = 6;
+        /// IP failure.
+        pub const IP_FAILURE: i64 = 7;
+        /// Peripheral failure.
+        pub const PERIPHERAL_FAILURE: i64 = 8;
+    }
+    /// Values of Battery Status.
+    pub mod battery_status {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 6;
+        /// Normal.
+        pub const NORMAL: i64 = 0;
+        /// Charging.
+        pub const CHARGING: i64 = 1;
+        /// Full.
+        pub const FULL: i64 = 2;
+        /// Damaged.
+        pub const DAMAGED: i64 = 3;
+        /// Low.
+        pub const LOW: i64 = 4;
+        /// Not installed.
+        pub const NOT_INSTALLED: i64 = 5;
+        /// Unknown.
+        pub const UNKNOWN: i64 = 6;
+    }
 }

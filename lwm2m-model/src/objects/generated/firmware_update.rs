@@ -16,13 +16,13 @@ pub struct FirmwareUpdate {
     ///
     /// Resource 1, read and write, range 0..255.
     pub package_uri: model::String,
-    /// State: State of the update: 0 idle, 1 downloading, 2 downloaded, 3 updating.
+    /// State: State of the update: 0: idle, 1: downloading, 2: downloaded, 3: updating.
     ///
     /// Resource 3, read-only, range 0..3.
     pub state: i64,
-    /// Update Result: What came of the last update: 0 nothing yet, 1 success, 2 not enough
-    /// storage, 3 out of memory, 4 connection lost, 5 integrity check failed, 6 unsupported
-    /// package, 7 invalid URI, 8 update failed, 9 unsupported protocol, 10 cancelled, 11
+    /// Update Result: What came of the last update: 0: nothing yet, 1: success, 2: not enough
+    /// storage, 3: out of memory, 4: connection lost, 5: integrity check failed, 6: unsupported
+    /// package, 7: invalid URI, 8: update failed, 9: unsupported protocol, 10: cancelled, 11:
     /// deferred.
     ///
     /// Resource 5, read-only, range 0..11.
@@ -35,17 +35,17 @@ pub struct FirmwareUpdate {
     ///
     /// Resource 7, read-only, range 0..255.
     pub pkg_version: Option<model::String>,
-    /// Firmware Update Protocol Support: Protocols for downloads: 0 CoAP, 1 CoAPS, 2 HTTP, 3
-    /// HTTPS, 4 CoAP over TCP, 5 CoAP over TLS. Absent means CoAP only.
+    /// Firmware Update Protocol Support: Protocols for downloads: 0: CoAP, 1: CoAPS, 2: HTTP, 3:
+    /// HTTPS, 4: CoAP over TCP, 5: CoAP over TLS, Absent means CoAP only.
     ///
     /// Resource 8, read-only, range 0..5.
     pub firmware_update_protocol_support: model::BTreeMap<u16, i64>,
-    /// Firmware Update Delivery Method: Ways to deliver the image: 0 pull by URI, 1 push to
-    /// Package, 2 both.
+    /// Firmware Update Delivery Method: Ways to deliver the image: 0: pull by URI, 1: push to
+    /// Package, 2: both.
     ///
     /// Resource 9, read-only, range 0..2.
     pub firmware_update_delivery_method: i64,
-    /// Severity: How urgent the update is: 0 critical, 1 mandatory, 2 optional. 1 if absent.
+    /// Severity: How urgent the update is: 0: critical, 1: mandatory, 2: optional, 1 if absent.
     ///
     /// Resource 11, read and write, range 0..2.
     pub severity: Option<i64>,
@@ -57,6 +57,15 @@ pub struct FirmwareUpdate {
     ///
     /// Resource 13, read and write, unit s.
     pub maximum_defer_period: Option<u64>,
+}
+
+impl FirmwareUpdate {
+    /// Object ID.
+    pub const ID: u16 = 5;
+    /// URN of the object.
+    pub const URN: &'static str = "urn:oma:lwm2m:oma:5:1.1";
+    /// Version of the object.
+    pub const VERSION: model::Version = model::Version::new(1, 1);
 }
 
 impl model::ObjectInstance for FirmwareUpdate {
@@ -106,6 +115,41 @@ impl model::ObjectInstance for FirmwareUpdate {
                 _ => return None,
             },
         )
+    }
+}
+
+/// Carries out what servers execute on [`FirmwareUpdate`]; give it to `Typed::on_execute` by
+/// [`actions`].
+///
+/// Optional actions exist for servers once `Typed::with_executable` announces them.
+pub trait FirmwareUpdateActions: model::Send + 'static {
+    /// Update: Installs the downloaded image; allowed in state 2 only.
+    ///
+    /// Resource 2, executable.
+    fn update(&mut self, call: model::Call<'_>) -> model::Outcome;
+    /// Cancel: Gives up a download or a downloaded image.
+    ///
+    /// Resource 10, executable.
+    fn cancel(&mut self, call: model::Call<'_>) -> model::Outcome {
+        call.not_allowed()
+    }
+}
+
+/// Makes a handler for `Typed::on_execute`, which calls the method of each resource.
+pub fn actions<A: FirmwareUpdateActions>(
+    mut actions: A,
+) -> impl model::FnMut(
+    model::Path,
+    &[u8],
+    model::Ticket,
+) -> model::Outcome + model::Send + 'static {
+    move |path: model::Path, arguments: &[u8], ticket: model::Ticket| {
+        let call = model::Call::new(path, arguments, ticket);
+        match path.resource_id() {
+            Some(ids::UPDATE) => A::update(&mut actions, call),
+            Some(ids::CANCEL) => A::cancel(&mut actions, call),
+            _ => call.not_allowed(),
+        }
     }
 }
 
@@ -173,7 +217,7 @@ static RESOURCES: [model::ResourceDefinition; 13] = [
         id: 3,
         name: model::Cow::Borrowed("State"),
         description: model::description(
-            "State of the update: 0 idle, 1 downloading, 2 downloaded, 3 updating.",
+            "State of the update:\n0: idle\n1: downloading\n2: downloaded\n3: updating",
         ),
         operations: model::Operations::R,
         multiple: false,
@@ -190,7 +234,7 @@ static RESOURCES: [model::ResourceDefinition; 13] = [
         id: 5,
         name: model::Cow::Borrowed("Update Result"),
         description: model::description(
-            "What came of the last update: 0 nothing yet, 1 success, 2 not enough storage, 3 out of memory, 4 connection lost, 5 integrity check failed, 6 unsupported package, 7 invalid URI, 8 update failed, 9 unsupported protocol, 10 cancelled, 11 deferred.",
+            "What came of the last update:\n0: nothing yet\n1: success\n2: not enough storage\n3: out of memory\n4: connection lost\n5: integrity check failed\n6: unsupported package\n7: invalid URI\n8: update failed\n9: unsupported protocol\n10: cancelled\n11: deferred",
         ),
         operations: model::Operations::R,
         multiple: false,
@@ -237,7 +281,7 @@ static RESOURCES: [model::ResourceDefinition; 13] = [
         id: 8,
         name: model::Cow::Borrowed("Firmware Update Protocol Support"),
         description: model::description(
-            "Protocols for downloads: 0 CoAP, 1 CoAPS, 2 HTTP, 3 HTTPS, 4 CoAP over TCP, 5 CoAP over TLS. Absent means CoAP only.",
+            "Protocols for downloads:\n0: CoAP\n1: CoAPS\n2: HTTP\n3: HTTPS\n4: CoAP over TCP\n5: CoAP over TLS\nAbsent means CoAP only.",
         ),
         operations: model::Operations::R,
         multiple: true,
@@ -254,7 +298,7 @@ static RESOURCES: [model::ResourceDefinition; 13] = [
         id: 9,
         name: model::Cow::Borrowed("Firmware Update Delivery Method"),
         description: model::description(
-            "Ways to deliver the image: 0 pull by URI, 1 push to Package, 2 both.",
+            "Ways to deliver the image:\n0: pull by URI\n1: push to Package\n2: both",
         ),
         operations: model::Operations::R,
         multiple: false,
@@ -283,7 +327,7 @@ static RESOURCES: [model::ResourceDefinition; 13] = [
         id: 11,
         name: model::Cow::Borrowed("Severity"),
         description: model::description(
-            "How urgent the update is: 0 critical, 1 mandatory, 2 optional. 1 if absent.",
+            "How urgent the update is:\n0: critical\n1: mandatory\n2: optional\n1 if absent.",
         ),
         operations: model::Operations::RW,
         multiple: false,
@@ -330,9 +374,7 @@ pub mod ids {
     pub const PACKAGE: u16 = 0;
     /// Package URI: read and write.
     pub const PACKAGE_URI: u16 = 1;
-    /// Update: Installs the downloaded image; allowed in state 2 only.
-    ///
-    /// Resource 2, executable.
+    /// Update: executable.
     pub const UPDATE: u16 = 2;
     /// State: read-only.
     pub const STATE: u16 = 3;
@@ -346,9 +388,7 @@ pub mod ids {
     pub const FIRMWARE_UPDATE_PROTOCOL_SUPPORT: u16 = 8;
     /// Firmware Update Delivery Method: read-only.
     pub const FIRMWARE_UPDATE_DELIVERY_METHOD: u16 = 9;
-    /// Cancel: Gives up a download or a downloaded image.
-    ///
-    /// Resource 10, executable.
+    /// Cancel: executable.
     pub const CANCEL: u16 = 10;
     /// Severity: read and write.
     pub const SEVERITY: u16 = 11;
@@ -356,4 +396,125 @@ pub mod ids {
     pub const LAST_STATE_CHANGE_TIME: u16 = 12;
     /// Maximum Defer Period: read and write.
     pub const MAXIMUM_DEFER_PERIOD: u16 = 13;
+}
+
+/// Bounds, units and named values, by resource.
+pub mod values {
+    /// Values of Package URI.
+    pub mod package_uri {
+        /// Shortest length in bytes.
+        pub const MIN_LENGTH: usize = 0;
+        /// Longest length in bytes.
+        pub const MAX_LENGTH: usize = 255;
+    }
+    /// Values of State.
+    pub mod state {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 3;
+        /// Idle.
+        pub const IDLE: i64 = 0;
+        /// Downloading.
+        pub const DOWNLOADING: i64 = 1;
+        /// Downloaded.
+        pub const DOWNLOADED: i64 = 2;
+        /// Updating.
+        pub const UPDATING: i64 = 3;
+    }
+    /// Values of Update Result.
+    pub mod update_result {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 11;
+        /// Nothing yet.
+        pub const NOTHING_YET: i64 = 0;
+        /// Success.
+        pub const SUCCESS: i64 = 1;
+        /// Not enough storage.
+        pub const NOT_ENOUGH_STORAGE: i64 = 2;
+        /// Out of memory.
+        pub const OUT_OF_MEMORY: i64 = 3;
+        /// Connection lost.
+        pub const CONNECTION_LOST: i64 = 4;
+        /// Integrity check failed.
+        pub const INTEGRITY_CHECK_FAILED: i64 = 5;
+        /// Unsupported package.
+        pub const UNSUPPORTED_PACKAGE: i64 = 6;
+        /// Invalid URI.
+        pub const INVALID_URI: i64 = 7;
+        /// Update failed.
+        pub const UPDATE_FAILED: i64 = 8;
+        /// Unsupported protocol.
+        pub const UNSUPPORTED_PROTOCOL: i64 = 9;
+        /// Cancelled.
+        pub const CANCELLED: i64 = 10;
+        /// Deferred.
+        pub const DEFERRED: i64 = 11;
+    }
+    /// Values of PkgName.
+    pub mod pkg_name {
+        /// Shortest length in bytes.
+        pub const MIN_LENGTH: usize = 0;
+        /// Longest length in bytes.
+        pub const MAX_LENGTH: usize = 255;
+    }
+    /// Values of PkgVersion.
+    pub mod pkg_version {
+        /// Shortest length in bytes.
+        pub const MIN_LENGTH: usize = 0;
+        /// Longest length in bytes.
+        pub const MAX_LENGTH: usize = 255;
+    }
+    /// Values of Firmware Update Protocol Support.
+    pub mod firmware_update_protocol_support {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 5;
+        /// CoAP.
+        pub const COAP: i64 = 0;
+        /// CoAPS.
+        pub const COAP_S: i64 = 1;
+        /// HTTP.
+        pub const HTTP: i64 = 2;
+        /// HTTPS.
+        pub const HTTPS: i64 = 3;
+        /// CoAP over TCP.
+        pub const COAP_OVER_TCP: i64 = 4;
+        /// CoAP over TLS.
+        pub const COAP_OVER_TLS: i64 = 5;
+    }
+    /// Values of Firmware Update Delivery Method.
+    pub mod firmware_update_delivery_method {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 2;
+        /// Pull by URI.
+        pub const PULL_BY_URI: i64 = 0;
+        /// Push to Package.
+        pub const PUSH_TO_PACKAGE: i64 = 1;
+        /// Both.
+        pub const BOTH: i64 = 2;
+    }
+    /// Values of Severity.
+    pub mod severity {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 2;
+        /// Critical.
+        pub const CRITICAL: i64 = 0;
+        /// Mandatory.
+        pub const MANDATORY: i64 = 1;
+        /// Optional.
+        pub const OPTIONAL: i64 = 2;
+    }
+    /// Values of Maximum Defer Period.
+    pub mod maximum_defer_period {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "s";
+    }
 }

@@ -37,6 +37,15 @@ pub struct Location {
     pub speed: Option<f64>,
 }
 
+impl Location {
+    /// Object ID.
+    pub const ID: u16 = 6;
+    /// URN of the object.
+    pub const URN: &'static str = "urn:oma:lwm2m:oma:6";
+    /// Version of the object.
+    pub const VERSION: model::Version = model::Version::new(1, 0);
+}
+
 impl model::ObjectInstance for Location {
     const DEFINITION: &'static model::ObjectDefinition = &DEFINITION;
 
@@ -192,4 +201,33 @@ pub mod ids {
     pub const TIMESTAMP: u16 = 5;
     /// Speed: read-only.
     pub const SPEED: u16 = 6;
+}
+
+/// Bounds, units and named values, by resource.
+pub mod values {
+    /// Values of Latitude.
+    pub mod latitude {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "lat";
+    }
+    /// Values of Longitude.
+    pub mod longitude {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "lon";
+    }
+    /// Values of Altitude.
+    pub mod altitude {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "m";
+    }
+    /// Values of Radius.
+    pub mod radius {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "m";
+    }
+    /// Values of Speed.
+    pub mod speed {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "m/s";
+    }
 }

@@ -18,8 +18,8 @@ pub struct Security {
     ///
     /// Resource 1, for bootstrap only.
     pub bootstrap_server: bool,
-    /// Security Mode: How the connection is secured: 0 pre-shared key, 1 raw public key, 2
-    /// certificate, 3 none, 4 certificate by EST.
+    /// Security Mode: How the connection is secured: 0: pre-shared key, 1: raw public key, 2:
+    /// certificate, 3: none, 4: certificate by EST.
     ///
     /// Resource 2, for bootstrap only, range 0..4.
     pub security_mode: i64,
@@ -82,8 +82,8 @@ pub struct Security {
     ///
     /// Resource 14, for bootstrap only.
     pub sni: Option<model::String>,
-    /// Certificate Usage: What the stored server certificate stands for: 0 a CA constraint, 1 a
-    /// service certificate constraint, 2 a trust anchor, 3 a domain-issued certificate.
+    /// Certificate Usage: What the stored server certificate stands for: 0: a CA constraint, 1: a
+    /// service certificate constraint, 2: a trust anchor, 3: a domain-issued certificate.
     ///
     /// Resource 15, for bootstrap only, range 0..3.
     pub certificate_usage: Option<u64>,
@@ -155,6 +155,15 @@ pub struct Security {
     ///
     /// Resource 30, for bootstrap only.
     pub rds_application_id: Option<model::String>,
+}
+
+impl Security {
+    /// Object ID.
+    pub const ID: u16 = 0;
+    /// URN of the object.
+    pub const URN: &'static str = "urn:oma:lwm2m:oma:0:1.2";
+    /// Version of the object.
+    pub const VERSION: model::Version = model::Version::new(1, 2);
 }
 
 impl model::ObjectInstance for Security {
@@ -317,7 +326,7 @@ static RESOURCES: [model::ResourceDefinition; 31] = [
         id: 2,
         name: model::Cow::Borrowed("Security Mode"),
         description: model::description(
-            "How the connection is secured: 0 pre-shared key, 1 raw public key, 2 certificate, 3 none, 4 certificate by EST.",
+            "How the connection is secured:\n0: pre-shared key\n1: raw public key\n2: certificate\n3: none\n4: certificate by EST",
         ),
         operations: model::Operations::NONE,
         multiple: false,
@@ -514,7 +523,7 @@ static RESOURCES: [model::ResourceDefinition; 31] = [
         id: 15,
         name: model::Cow::Borrowed("Certificate Usage"),
         description: model::description(
-            "What the stored server certificate stands for: 0 a CA constraint, 1 a service certificate constraint, 2 a trust anchor, 3 a domain-issued certificate.",
+            "What the stored server certificate stands for:\n0: a CA constraint\n1: a service certificate constraint\n2: a trust anchor\n3: a domain-issued certificate",
         ),
         operations: model::Operations::NONE,
         multiple: false,
@@ -831,4 +840,160 @@ pub mod ids {
     pub const RDS_SOURCE_PORT: u16 = 29;
     /// RDS Application ID: for bootstrap only.
     pub const RDS_APPLICATION_ID: u16 = 30;
+}
+
+/// Bounds, units and named values, by resource.
+pub mod values {
+    /// Values of LWM2M Server URI.
+    pub mod lwm2m_server_uri {
+        /// Shortest length in bytes.
+        pub const MIN_LENGTH: usize = 0;
+        /// Longest length in bytes.
+        pub const MAX_LENGTH: usize = 255;
+    }
+    /// Values of Security Mode.
+    pub mod security_mode {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 4;
+        /// Pre-shared key.
+        pub const PRE_SHARED_KEY: i64 = 0;
+        /// Raw public key.
+        pub const RAW_PUBLIC_KEY: i64 = 1;
+        /// Certificate.
+        pub const CERTIFICATE: i64 = 2;
+        /// None.
+        pub const NONE: i64 = 3;
+        /// Certificate by EST.
+        pub const CERTIFICATE_BY_EST: i64 = 4;
+    }
+    /// Values of SMS Security Mode.
+    pub mod sms_security_mode {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 255;
+    }
+    /// Values of SMS Binding Key Parameters.
+    pub mod sms_binding_key_parameters {
+        /// Shortest length in bytes.
+        pub const MIN_LENGTH: usize = 0;
+        /// Longest length in bytes.
+        pub const MAX_LENGTH: usize = 6;
+    }
+    /// Values of SMS Binding Secret Key(s).
+    pub mod sms_binding_secret_keys {
+        /// Lengths in bytes that are allowed.
+        pub const ALLOWED: &[usize] = &[16, 32, 48];
+    }
+    /// Values of Short Server ID.
+    pub mod short_server_id {
+        /// Smallest value.
+        pub const MIN: i64 = 1;
+        /// Largest value.
+        pub const MAX: i64 = 65534;
+    }
+    /// Values of Client Hold Off Time.
+    pub mod client_hold_off_time {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "s";
+    }
+    /// Values of Bootstrap-Server Account Timeout.
+    pub mod bootstrap_server_account_timeout {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "s";
+    }
+    /// Values of Matching Type.
+    pub mod matching_type {
+        /// Smallest value.
+        pub const MIN: u64 = 0;
+        /// Largest value.
+        pub const MAX: u64 = 3;
+    }
+    /// Values of Certificate Usage.
+    pub mod certificate_usage {
+        /// Smallest value.
+        pub const MIN: u64 = 0;
+        /// Largest value.
+        pub const MAX: u64 = 3;
+        /// A CA constraint.
+        pub const A_CA_CONSTRAINT: u64 = 0;
+        /// A service certificate constraint.
+        pub const A_SERVICE_CERTIFICATE_CONSTRAINT: u64 = 1;
+        /// A trust anchor.
+        pub const A_TRUST_ANCHOR: u64 = 2;
+        /// A domain-issued certificate.
+        pub const A_DOMAIN_ISSUED_CERTIFICATE: u64 = 3;
+    }
+    /// Values of Groups To Use by Client.
+    pub mod groups_to_use_by_client {
+        /// Smallest value.
+        pub const MIN: u64 = 0;
+        /// Largest value.
+        pub const MAX: u64 = 65535;
+    }
+    /// Values of Signature Algorithms Supported by Server.
+    pub mod signature_algorithms_supported_by_server {
+        /// Smallest value.
+        pub const MIN: u64 = 0;
+        /// Largest value.
+        pub const MAX: u64 = 65535;
+    }
+    /// Values of Signature Algorithms To Use by Client.
+    pub mod signature_algorithms_to_use_by_client {
+        /// Smallest value.
+        pub const MIN: u64 = 0;
+        /// Largest value.
+        pub const MAX: u64 = 65535;
+    }
+    /// Values of Signature Algorithm Certs Supported by Server.
+    pub mod signature_algorithm_certs_supported_by_server {
+        /// Smallest value.
+        pub const MIN: u64 = 0;
+        /// Largest value.
+        pub const MAX: u64 = 65535;
+    }
+    /// Values of TLS 1.3 Features To Use by Client.
+    pub mod tls_1_3_features_to_use_by_client {
+        /// Smallest value.
+        pub const MIN: u64 = 0;
+        /// Largest value.
+        pub const MAX: u64 = 65535;
+    }
+    /// Values of TLS Extensions Supported by Server.
+    pub mod tls_extensions_supported_by_server {
+        /// Smallest value.
+        pub const MIN: u64 = 0;
+        /// Largest value.
+        pub const MAX: u64 = 65535;
+    }
+    /// Values of TLS Extensions To Use by Client.
+    pub mod tls_extensions_to_use_by_client {
+        /// Smallest value.
+        pub const MIN: u64 = 0;
+        /// Largest value.
+        pub const MAX: u64 = 65535;
+    }
+    /// Values of Secondary LwM2M Server URI.
+    pub mod secondary_lwm2m_server_uri {
+        /// Shortest length in bytes.
+        pub const MIN_LENGTH: usize = 0;
+        /// Longest length in bytes.
+        pub const MAX_LENGTH: usize = 255;
+    }
+    /// Values of RDS Destination Port.
+    pub mod rds_destination_port {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 15;
+    }
+    /// Values of RDS Source Port.
+    pub mod rds_source_port {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 15;
+    }
 }

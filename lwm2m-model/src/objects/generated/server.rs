@@ -111,16 +111,25 @@ pub struct Server {
     ///
     /// Resource 25, read and write.
     pub supported_server_versions: model::BTreeMap<u16, model::String>,
-    /// Default Notification Mode: How to send notifications that have no con attribute: 0
-    /// non-confirmable, 1 confirmable.
+    /// Default Notification Mode: How to send notifications that have no con attribute: 0:
+    /// non-confirmable, 1: confirmable.
     ///
     /// Resource 26, read and write, range 0..1.
     pub default_notification_mode: Option<i64>,
-    /// Profile ID Hash Algorithm: Hash algorithm of the profile id: 0 none, 1 SHA-256, others by
-    /// their registry.
+    /// Profile ID Hash Algorithm: Hash algorithm of the profile id: 0: none, 1: SHA-256, Others
+    /// by their registry.
     ///
     /// Resource 27, read and write, range 0..255.
     pub profile_id_hash_algorithm: Option<u64>,
+}
+
+impl Server {
+    /// Object ID.
+    pub const ID: u16 = 1;
+    /// URN of the object.
+    pub const URN: &'static str = "urn:oma:lwm2m:oma:1:1.2";
+    /// Version of the object.
+    pub const VERSION: model::Version = model::Version::new(1, 2);
 }
 
 impl model::ObjectInstance for Server {
@@ -210,6 +219,53 @@ impl model::ObjectInstance for Server {
                 _ => return None,
             },
         )
+    }
+}
+
+/// Carries out what servers execute on [`Server`]; give it to `Typed::on_execute` by
+/// [`actions`].
+///
+/// Optional actions exist for servers once `Typed::with_executable` announces them.
+pub trait ServerActions: model::Send + 'static {
+    /// Disable: Makes the device de-register and stay away from this server for Disable Timeout.
+    ///
+    /// Resource 4, executable.
+    fn disable(&mut self, call: model::Call<'_>) -> model::Outcome {
+        call.not_allowed()
+    }
+    /// Registration Update Trigger: Makes the device send a Registration Update. Argument 0 may
+    /// name the transport.
+    ///
+    /// Resource 8, executable.
+    fn registration_update_trigger(&mut self, call: model::Call<'_>) -> model::Outcome;
+    /// Bootstrap-Request Trigger: Makes the device ask for bootstrap.
+    ///
+    /// Resource 9, executable.
+    fn bootstrap_request_trigger(&mut self, call: model::Call<'_>) -> model::Outcome {
+        call.not_allowed()
+    }
+}
+
+/// Makes a handler for `Typed::on_execute`, which calls the method of each resource.
+pub fn actions<A: ServerActions>(
+    mut actions: A,
+) -> impl model::FnMut(
+    model::Path,
+    &[u8],
+    model::Ticket,
+) -> model::Outcome + model::Send + 'static {
+    move |path: model::Path, arguments: &[u8], ticket: model::Ticket| {
+        let call = model::Call::new(path, arguments, ticket);
+        match path.resource_id() {
+            Some(ids::DISABLE) => A::disable(&mut actions, call),
+            Some(ids::REGISTRATION_UPDATE_TRIGGER) => {
+                A::registration_update_trigger(&mut actions, call)
+            }
+            Some(ids::BOOTSTRAP_REQUEST_TRIGGER) => {
+                A::bootstrap_request_trigger(&mut actions, call)
+            }
+            _ => call.not_allowed(),
+        }
     }
 }
 
@@ -596,7 +652,7 @@ static RESOURCES: [model::ResourceDefinition; 28] = [
         id: 26,
         name: model::Cow::Borrowed("Default Notification Mode"),
         description: model::description(
-            "How to send notifications that have no con attribute: 0 non-confirmable, 1 confirmable.",
+            "How to send notifications that have no con attribute:\n0: non-confirmable\n1: confirmable",
         ),
         operations: model::Operations::RW,
         multiple: false,
@@ -613,7 +669,7 @@ static RESOURCES: [model::ResourceDefinition; 28] = [
         id: 27,
         name: model::Cow::Borrowed("Profile ID Hash Algorithm"),
         description: model::description(
-            "Hash algorithm of the profile id: 0 none, 1 SHA-256, others by their registry.",
+            "Hash algorithm of the profile id:\n0: none\n1: SHA-256\nOthers by their registry.",
         ),
         operations: model::Operations::RW,
         multiple: false,
@@ -638,9 +694,7 @@ pub mod ids {
     pub const DEFAULT_MINIMUM_PERIOD: u16 = 2;
     /// Default Maximum Period: read and write.
     pub const DEFAULT_MAXIMUM_PERIOD: u16 = 3;
-    /// Disable: Makes the device de-register and stay away from this server for Disable Timeout.
-    ///
-    /// Resource 4, executable.
+    /// Disable: executable.
     pub const DISABLE: u16 = 4;
     /// Disable Timeout: read and write.
     pub const DISABLE_TIMEOUT: u16 = 5;
@@ -648,14 +702,9 @@ pub mod ids {
     pub const NOTIFICATION_STORING_WHEN_DISABLED_OR_OFFLINE: u16 = 6;
     /// Binding: read and write.
     pub const BINDING: u16 = 7;
-    /// Registration Update Trigger: Makes the device send a Registration Update. Argument 0 may
-    /// name the transport.
-    ///
-    /// Resource 8, executable.
+    /// Registration Update Trigger: executable.
     pub const REGISTRATION_UPDATE_TRIGGER: u16 = 8;
-    /// Bootstrap-Request Trigger: Makes the device ask for bootstrap.
-    ///
-    /// Resource 9, executable.
+    /// Bootstrap-Request Trigger: executable.
     pub const BOOTSTRAP_REQUEST_TRIGGER: u16 = 9;
     /// APN Link: read and write.
     pub const APN_LINK: u16 = 10;
@@ -693,4 +742,79 @@ pub mod ids {
     pub const DEFAULT_NOTIFICATION_MODE: u16 = 26;
     /// Profile ID Hash Algorithm: read and write.
     pub const PROFILE_ID_HASH_ALGORITHM: u16 = 27;
+}
+
+/// Bounds, units and named values, by resource.
+pub mod values {
+    /// Values of Short Server ID.
+    pub mod short_server_id {
+        /// Smallest value.
+        pub const MIN: i64 = 1;
+        /// Largest value.
+        pub const MAX: i64 = 65534;
+    }
+    /// Values of Lifetime.
+    pub mod lifetime {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "s";
+    }
+    /// Values of Default Minimum Period.
+    pub mod default_minimum_period {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "s";
+    }
+    /// Values of Default Maximum Period.
+    pub mod default_maximum_period {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "s";
+    }
+    /// Values of Disable Timeout.
+    pub mod disable_timeout {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "s";
+    }
+    /// Values of TLS-DTLS Alert Code.
+    pub mod tls_dtls_alert_code {
+        /// Smallest value.
+        pub const MIN: u64 = 0;
+        /// Largest value.
+        pub const MAX: u64 = 255;
+    }
+    /// Values of Initial Registration Delay Timer.
+    pub mod initial_registration_delay_timer {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "s";
+    }
+    /// Values of Communication Retry Timer.
+    pub mod communication_retry_timer {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "s";
+    }
+    /// Values of Communication Sequence Delay Timer.
+    pub mod communication_sequence_delay_timer {
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "s";
+    }
+    /// Values of Default Notification Mode.
+    pub mod default_notification_mode {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 1;
+        /// Non-confirmable.
+        pub const NON_CONFIRMABLE: i64 = 0;
+        /// Confirmable.
+        pub const CONFIRMABLE: i64 = 1;
+    }
+    /// Values of Profile ID Hash Algorithm.
+    pub mod profile_id_hash_algorithm {
+        /// Smallest value.
+        pub const MIN: u64 = 0;
+        /// Largest value.
+        pub const MAX: u64 = 255;
+        /// None.
+        pub const NONE: u64 = 0;
+        /// SHA-256.
+        pub const SHA_256: u64 = 1;
+    }
 }

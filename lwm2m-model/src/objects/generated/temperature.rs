@@ -39,8 +39,8 @@ pub struct Temperature {
     ///
     /// Resource 5750, read and write.
     pub application_type: Option<model::String>,
-    /// Measurement Quality Indicator: How far the value can be trusted: 0 unchecked, 1 surely
-    /// wrong, 2 probably wrong, 3 suspicious, 4 good, 16 to 23 particular to the vendor.
+    /// Measurement Quality Indicator: How far the value can be trusted: 0: unchecked, 1: surely
+    /// wrong, 2: probably wrong, 3: suspicious, 4: good, 16 to 23 particular to the vendor.
     ///
     /// Resource 6042, read-only, range 0..23.
     pub measurement_quality_indicator: Option<i64>,
@@ -52,6 +52,15 @@ pub struct Temperature {
     ///
     /// Resource 6050, read-only, range 0..1, unit s.
     pub fractional_timestamp: Option<f64>,
+}
+
+impl Temperature {
+    /// Object ID.
+    pub const ID: u16 = 3303;
+    /// URN of the object.
+    pub const URN: &'static str = "urn:oma:lwm2m:ext:3303:1.1";
+    /// Version of the object.
+    pub const VERSION: model::Version = model::Version::new(1, 1);
 }
 
 impl model::ObjectInstance for Temperature {
@@ -98,6 +107,42 @@ impl model::ObjectInstance for Temperature {
     }
 }
 
+/// Carries out what servers execute on [`Temperature`]; give it to `Typed::on_execute` by
+/// [`actions`].
+///
+/// Optional actions exist for servers once `Typed::with_executable` announces them.
+pub trait TemperatureActions: model::Send + 'static {
+    /// Reset Min and Max Measured Values: Sets the lowest and highest measured value to the
+    /// current one.
+    ///
+    /// Resource 5605, executable.
+    fn reset_min_and_max_measured_values(
+        &mut self,
+        call: model::Call<'_>,
+    ) -> model::Outcome {
+        call.not_allowed()
+    }
+}
+
+/// Makes a handler for `Typed::on_execute`, which calls the method of each resource.
+pub fn actions<A: TemperatureActions>(
+    mut actions: A,
+) -> impl model::FnMut(
+    model::Path,
+    &[u8],
+    model::Ticket,
+) -> model::Outcome + model::Send + 'static {
+    move |path: model::Path, arguments: &[u8], ticket: model::Ticket| {
+        let call = model::Call::new(path, arguments, ticket);
+        match path.resource_id() {
+            Some(ids::RESET_MIN_AND_MAX_MEASURED_VALUES) => {
+                A::reset_min_and_max_measured_values(&mut actions, call)
+            }
+            _ => call.not_allowed(),
+        }
+    }
+}
+
 static DEFINITION: model::ObjectDefinition = model::ObjectDefinition {
     id: 3303,
     name: model::Cow::Borrowed("Temperature"),
@@ -110,6 +155,7 @@ static DEFINITION: model::ObjectDefinition = model::ObjectDefinition {
     resources: model::Cow::Borrowed(&RESOURCES),
 };
 
+#[allow(clippy::approx_constant)]
 static RESOURCES: [model::ResourceDefinition; 12] = [
     model::ResourceDefinition {
         id: 5518,
@@ -231,7 +277,7 @@ static RESOURCES: [model::ResourceDefinition; 12] = [
         id: 6042,
         name: model::Cow::Borrowed("Measurement Quality Indicator"),
         description: model::description(
-            "How far the value can be trusted: 0 unchecked, 1 surely wrong, 2 probably wrong, 3 suspicious, 4 good, 16 to 23 particular to the vendor.",
+            "How far the value can be trusted:\n0: unchecked\n1: surely wrong\n2: probably wrong\n3: suspicious\n4: good\n16 to 23 particular to the vendor.",
         ),
         operations: model::Operations::R,
         multiple: false,
@@ -290,10 +336,7 @@ pub mod ids {
     pub const MIN_RANGE_VALUE: u16 = 5603;
     /// Max Range Value: read-only.
     pub const MAX_RANGE_VALUE: u16 = 5604;
-    /// Reset Min and Max Measured Values: Sets the lowest and highest measured value to the
-    /// current one.
-    ///
-    /// Resource 5605, executable.
+    /// Reset Min and Max Measured Values: executable.
     pub const RESET_MIN_AND_MAX_MEASURED_VALUES: u16 = 5605;
     /// Sensor Value: read-only.
     pub const SENSOR_VALUE: u16 = 5700;
@@ -307,4 +350,42 @@ pub mod ids {
     pub const MEASUREMENT_QUALITY_LEVEL: u16 = 6049;
     /// Fractional Timestamp: read-only.
     pub const FRACTIONAL_TIMESTAMP: u16 = 6050;
+}
+
+/// Bounds, units and named values, by resource.
+#[allow(clippy::approx_constant)]
+pub mod values {
+    /// Values of Measurement Quality Indicator.
+    pub mod measurement_quality_indicator {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 23;
+        /// Unchecked.
+        pub const UNCHECKED: i64 = 0;
+        /// Surely wrong.
+        pub const SURELY_WRONG: i64 = 1;
+        /// Probably wrong.
+        pub const PROBABLY_WRONG: i64 = 2;
+        /// Suspicious.
+        pub const SUSPICIOUS: i64 = 3;
+        /// Good.
+        pub const GOOD: i64 = 4;
+    }
+    /// Values of Measurement Quality Level.
+    pub mod measurement_quality_level {
+        /// Smallest value.
+        pub const MIN: i64 = 0;
+        /// Largest value.
+        pub const MAX: i64 = 100;
+    }
+    /// Values of Fractional Timestamp.
+    pub mod fractional_timestamp {
+        /// Smallest value.
+        pub const MIN: f64 = 0.0;
+        /// Largest value.
+        pub const MAX: f64 = 1.0;
+        /// Unit, a SenML symbol where there is one.
+        pub const UNIT: &str = "s";
+    }
 }

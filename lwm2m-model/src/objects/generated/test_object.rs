@@ -89,6 +89,15 @@ pub struct TestObject {
     pub multiple_core_lnk_value: model::BTreeMap<u16, model::CoreLink>,
 }
 
+impl TestObject {
+    /// Object ID.
+    pub const ID: u16 = 3442;
+    /// URN of the object.
+    pub const URN: &'static str = "urn:oma:lwm2m:ext:3442";
+    /// Version of the object.
+    pub const VERSION: model::Version = model::Version::new(1, 0);
+}
+
 impl model::ObjectInstance for TestObject {
     const DEFINITION: &'static model::ObjectDefinition = &DEFINITION;
 
@@ -150,6 +159,66 @@ impl model::ObjectInstance for TestObject {
                 _ => return None,
             },
         )
+    }
+}
+
+/// Carries out what servers execute on [`TestObject`]; give it to `Typed::on_execute` by
+/// [`actions`].
+///
+/// Optional actions exist for servers once `Typed::with_executable` announces them.
+pub trait TestObjectActions: model::Send + 'static {
+    /// Reset values: Sets all values to their initial ones.
+    ///
+    /// Resource 0, executable.
+    fn reset_values(&mut self, call: model::Call<'_>) -> model::Outcome {
+        call.not_allowed()
+    }
+    /// Randomize values: Sets all values, and the numbers of Resource Instances, at random.
+    ///
+    /// Resource 1, executable.
+    fn randomize_values(&mut self, call: model::Call<'_>) -> model::Outcome {
+        call.not_allowed()
+    }
+    /// Clear values: Sets all values to 0, false, nothing or the null link, and empties the
+    /// multiple-instance resources.
+    ///
+    /// Resource 2, executable.
+    fn clear_values(&mut self, call: model::Call<'_>) -> model::Outcome {
+        call.not_allowed()
+    }
+    /// Exec With Arguments: Takes arguments and keeps them in Arguments List.
+    ///
+    /// Resource 3, executable.
+    fn exec_with_arguments(&mut self, call: model::Call<'_>) -> model::Outcome {
+        call.not_allowed()
+    }
+    /// Send Data: Sends the values at Resources to Send to the server. Argument 0 may give the
+    /// content format, argument 1 a timeout in milliseconds.
+    ///
+    /// Resource 5, executable.
+    fn send_data(&mut self, call: model::Call<'_>) -> model::Outcome {
+        call.not_allowed()
+    }
+}
+
+/// Makes a handler for `Typed::on_execute`, which calls the method of each resource.
+pub fn actions<A: TestObjectActions>(
+    mut actions: A,
+) -> impl model::FnMut(
+    model::Path,
+    &[u8],
+    model::Ticket,
+) -> model::Outcome + model::Send + 'static {
+    move |path: model::Path, arguments: &[u8], ticket: model::Ticket| {
+        let call = model::Call::new(path, arguments, ticket);
+        match path.resource_id() {
+            Some(ids::RESET_VALUES) => A::reset_values(&mut actions, call),
+            Some(ids::RANDOMIZE_VALUES) => A::randomize_values(&mut actions, call),
+            Some(ids::CLEAR_VALUES) => A::clear_values(&mut actions, call),
+            Some(ids::EXEC_WITH_ARGUMENTS) => A::exec_with_arguments(&mut actions, call),
+            Some(ids::SEND_DATA) => A::send_data(&mut actions, call),
+            _ => call.not_allowed(),
+        }
     }
 }
 
@@ -482,29 +551,17 @@ static RESOURCES: [model::ResourceDefinition; 25] = [
 
 /// Resource IDs.
 pub mod ids {
-    /// Reset values: Sets all values to their initial ones.
-    ///
-    /// Resource 0, executable.
+    /// Reset values: executable.
     pub const RESET_VALUES: u16 = 0;
-    /// Randomize values: Sets all values, and the numbers of Resource Instances, at random.
-    ///
-    /// Resource 1, executable.
+    /// Randomize values: executable.
     pub const RANDOMIZE_VALUES: u16 = 1;
-    /// Clear values: Sets all values to 0, false, nothing or the null link, and empties the
-    /// multiple-instance resources.
-    ///
-    /// Resource 2, executable.
+    /// Clear values: executable.
     pub const CLEAR_VALUES: u16 = 2;
-    /// Exec With Arguments: Takes arguments and keeps them in Arguments List.
-    ///
-    /// Resource 3, executable.
+    /// Exec With Arguments: executable.
     pub const EXEC_WITH_ARGUMENTS: u16 = 3;
     /// Arguments List: read-only.
     pub const ARGUMENTS_LIST: u16 = 4;
-    /// Send Data: Sends the values at Resources to Send to the server. Argument 0 may give the
-    /// content format, argument 1 a timeout in milliseconds.
-    ///
-    /// Resource 5, executable.
+    /// Send Data: executable.
     pub const SEND_DATA: u16 = 5;
     /// Resources to Send: read and write.
     pub const RESOURCES_TO_SEND: u16 = 6;
