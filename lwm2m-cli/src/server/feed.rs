@@ -202,9 +202,14 @@ impl Feed {
         let resource = |record: &Record| record.path.truncated(3);
         let paths: BTreeSet<Path> = records.iter().map(resource).collect();
         let paths: Vec<Path> = paths.into_iter().collect();
+        let mut times: Vec<f64> = records.iter().filter_map(|record| record.time).collect();
+        times.sort_by(f64::total_cmp);
+        times.dedup();
         let json = json!({
             "ep": registration.endpoint,
             "val": json::nodes(&paths, records, definitions),
+            // Seconds since 1970 at which the device took the values, if it says so.
+            "times": times,
         });
         self.tell("SEND", &registration.endpoint, &json);
     }
