@@ -99,7 +99,9 @@ fn run(lwm2m: &Path, peers: &Peers, words: &[String], loud: bool) -> Result<Tabl
                     if loud {
                         println!("{}", row.line());
                     }
-                    rows.lock().unwrap_or_else(PoisonError::into_inner).push((index, row));
+                    rows.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push((index, row));
                 }
             });
         }
@@ -126,7 +128,7 @@ fn one(case: &Case, site: &Site, transport: Transport, index: usize) -> Row {
 }
 
 fn attempt(case: &Case, site: &Site, transport: Transport, index: usize) -> Outcome {
-    let endpoint = format!("device-{index}");
+    let endpoint = format!("device-{index:04}");
     let mut session = match Session::new(site, transport, &endpoint, case.start) {
         Ok(session) => session,
         Err(error) => return Outcome::Fail(error),

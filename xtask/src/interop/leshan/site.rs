@@ -191,7 +191,10 @@ impl<'s> Session<'s> {
         let answer = rest::call(self.site.http, "PUT", "/api/security/clients", body)?;
         match answer.status {
             200..=299 => Ok(()),
-            status => Err(format!("the key was refused: HTTP {status} {}", answer.text)),
+            status => Err(format!(
+                "the key was refused: HTTP {status} {}",
+                answer.text
+            )),
         }
     }
 
@@ -204,11 +207,25 @@ impl<'s> Session<'s> {
         }
         let registered = |event: &Event| event.name == "REGISTRATION";
         if self.events.wait(mark, SOON, registered).is_none() {
-            return Err("the device did not register".into());
+            return Err(format!("the device did not register\n{}", self.story()));
         }
+        // The server knows of it before the device does.
+        match (&self.own, &self.site.devices) {
+            (Some(own), _) => own.wait(0, SOON, |line| line.contains("\"registered\"")),
+            (None, Some(devices)) => {
+                let line = format!("EVENT {} registered", self.endpoint);
+                devices.wait(self.device_mark, SOON, |text| text.starts_with(&line))
+            }
+            (None, None) => Err("there is no device".into()),
+        }?;
         if start.values && self.site.devices.is_some() {
             for value in values::ALL {
-                self.tell(&format!("set {} {} {}", self.endpoint, value.path(), value.leshan))?;
+                self.tell(&format!(
+                    "set {} {} {}",
+                    self.endpoint,
+                    value.path(),
+                    value.leshan
+                ))?;
             }
         }
         Ok(())
@@ -251,7 +268,11 @@ impl<'s> Session<'s> {
 
     /// Gives the process of Leshan's devices a line, and waits until it is done.
     pub(super) fn tell(&self, line: &str) -> Result<(), String> {
-        let devices = self.site.devices.as_ref().ok_or("there is no device of Leshan")?;
+        let devices = self
+            .site
+            .devices
+            .as_ref()
+            .ok_or("there is no device of Leshan")?;
         let mark = devices.mark();
         devices.say(line)?;
         let verb = line.split(' ').next().unwrap_or_default();
@@ -365,6 +386,30 @@ impl<'s> Session<'s> {
         }
     }
 
+    /// Asks for what the device has to refuse: ours with exactly this code. Leshan's has its own
+    /// ideas of codes, so that any refusal of it will do: our server has to pass it on.
+    pub(super) fn refused(
+        &self,
+        method: &str,
+        target: &str,
+        body: Option<&Value>,
+        status: &str,
+    ) -> Result<(), String> {
+        if self.site.direction == Direction::OurDevice {
+            return self.expect(method, target, body, status).map(drop);
+        }
+        let (http, answer) = self.ask(method, target, body)?;
+        let code = answer["status"].as_str().unwrap_or_default();
+        let refusal = ["(4", "(5"].iter().any(|class| code.contains(class));
+        match http == 200 && refusal && answer["success"] == json!(false) {
+            true => Ok(()),
+            false => Err(format!(
+                "{method} {target}: expected a refusal, got HTTP {http} {}",
+                cut(&answer.to_string())
+            )),
+        }
+    }
+
     /// Waits for an event of this device.
     pub(super) fn event(
         &self,
@@ -372,9 +417,9 @@ impl<'s> Session<'s> {
         name: &str,
         fits: impl Fn(&Value) -> bool,
     ) -> Result<(Event, usize), String> {
-        let found = self.events.wait(mark, SOON, |event| {
-            event.name == name && fits(&event.data)
-        });
+        let found = self
+            .events
+            .wait(mark, SOON, |event| event.name == name && fits(&event.data));
         found.ok_or_else(|| format!("the event {name} did not come"))
     }
 
@@ -383,14 +428,20 @@ impl<'s> Session<'s> {
         let mut story = self.calls.borrow().clone();
         let trace = match &self.site.devices {
             Some(devices) => {
-                let about = [format!("TRACE {} ", self.endpoint), format!(" {} ", self.endpoint)];
+                let about = [
+                    format!("TRACE {} ", self.endpoint),
+                    format!(" {} ", self.endpoint),
+                ];
                 devices.lines(self.device_mark, |line| {
                     about.iter().any(|about| line.contains(about)) || line.starts_with("stderr:")
                 })
             }
             None => {
                 let registration = self.ask("GET", "", None).unwrap_or_default().1;
-                let address = registration["address"].as_str().unwrap_or_default().to_owned();
+                let address = registration["address"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned();
                 let port = address.rsplit(':').next().unwrap_or_default().to_owned();
                 let about = format!("TRACE {port} ");
                 let lines = self.site.server.lines(self.server_mark, |line| {
