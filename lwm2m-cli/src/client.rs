@@ -31,6 +31,8 @@ pub(crate) use self::{
     test_object::initial as test_values,
 };
 
+/// Largest body of a request or answer in bytes: a test device takes more than the default.
+const MAX_BODY: usize = 64 * 1024;
 /// Short Server ID of `--server`.
 const SSID: u16 = 1;
 
@@ -163,7 +165,8 @@ fn describe(
     }
     let builder = Device::builder(&args.endpoint)
         .tree(tree)
-        .queue_mode(args.queue);
+        .queue_mode(args.queue)
+        .configure(|config| config.coap.max_body = MAX_BODY);
     Ok((
         match args.lwm2m {
             Some(version) => builder.versions([version]),

@@ -393,6 +393,9 @@ fn attributes_that_contradict_each_other_or_do_not_fit_are_refused() {
         ("/3303/0/5700", "unknown=1"),
         ("/3303/0/5700", "pmin=x"),
         ("/3303/0", "gt=3"),
+        // Neither is a number.
+        ("/3/0/14", "gt=3"),
+        ("/3/0/14", "st=1"),
     ] {
         let draft = query
             .split('&')

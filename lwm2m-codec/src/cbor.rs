@@ -25,6 +25,8 @@ pub(crate) mod major {
 
 /// The additional information that means "of indefinite length".
 const INDEFINITE: u8 = 31;
+/// The tag of a time in seconds since 1970 (RFC 8949 §3.4.2).
+const EPOCH_TAG: u64 = 1;
 const BREAK: u8 = 0xff;
 const FALSE: u8 = 20;
 const TRUE: u8 = 21;
@@ -499,6 +501,12 @@ pub(crate) fn write_time(out: &mut Out<'_>, seconds: f64) -> Result<(), EncodeEr
         Some(seconds) => write_integer(out, seconds),
         None => write_float(out, seconds),
     }
+}
+
+/// Writes whole seconds since 1970 with the tag of such times (RFC 8949 §3.4.2).
+pub(crate) fn write_epoch(out: &mut Out<'_>, seconds: i64) -> Result<(), EncodeError> {
+    write_head(out, major::TAG, EPOCH_TAG)?;
+    write_integer(out, seconds)
 }
 
 pub(crate) fn write_text(out: &mut Out<'_>, text: Text<'_>) -> Result<(), EncodeError> {

@@ -67,6 +67,10 @@ pub(crate) fn encode(
     };
     let written = match (format, value) {
         (ContentFormat::OPAQUE, Value::Opaque(bytes)) => out.bytes(bytes).map(|()| true),
+        // The value itself says that it is a time: Leshan refuses one without the tag.
+        (ContentFormat::CBOR, Value::Time(seconds)) => {
+            cbor::write_epoch(out, seconds).map(|()| true)
+        }
         (ContentFormat::CBOR, value) => cbor::write_value(out, &value).map(|()| true),
         (ContentFormat::TEXT, value) => write_text(out, &value),
         _ => Ok(false),

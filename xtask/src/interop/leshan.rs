@@ -128,7 +128,7 @@ fn one(case: &Case, site: &Site, transport: Transport, index: usize) -> Row {
 }
 
 fn attempt(case: &Case, site: &Site, transport: Transport, index: usize) -> Outcome {
-    let endpoint = format!("device-{index}");
+    let endpoint = format!("device-{index:04}");
     let mut session = match Session::new(site, transport, &endpoint, case.start) {
         Ok(session) => session,
         Err(error) => return Outcome::Fail(error),
