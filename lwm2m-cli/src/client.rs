@@ -34,7 +34,7 @@ pub(crate) use self::{
 /// Short Server ID of `--server`.
 const SSID: u16 = 1;
 
-/// Runs a device.
+/// Run a device: it registers, serves its objects, and takes commands
 ///
 /// It has the objects 0 to 7, 3303 (temperature) and 3442 (test object) with sensible values, and
 /// takes commands on its standard input, one on each line:
