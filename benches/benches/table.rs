@@ -1,7 +1,8 @@
 //! The table of `docs/benchmarks.md`: `cargo bench -p lwm2m-benches --bench table [-- --check]`.
 //!
 //! Every round runs all works once, ours and the rivals' in turn, so that a busy moment hits them
-//! alike; the fastest round counts. With `--check` it exits 1 if a floor is missed.
+//! alike; the fastest round counts. With `--check` it exits 1 if a floor is missed. A name leaves
+//! out the rows that do not contain it; with `--profile` ours alone runs, for a profiler to watch.
 #![allow(unsafe_code)]
 
 use std::{
@@ -125,6 +126,10 @@ fn main() -> ExitCode {
     let check = arguments.iter().any(|argument| argument == "--check");
     // Only rows whose name contains it.
     let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
+    if arguments.iter().any(|argument| argument == "--profile") {
+        profile(filter.map_or("", String::as_str));
+        return ExitCode::SUCCESS;
+    }
     let mut unit = Measured::new("unit", cases::unit());
     let mut rows: Vec<Row> = cases::all()
         .into_iter()
@@ -142,6 +147,16 @@ fn main() -> ExitCode {
     match check && missed > 0 {
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
+    }
+}
+
+/// Runs ours of the named rows for a second each.
+fn profile(filter: &str) {
+    for mut case in cases::all() {
+        let start = Instant::now();
+        while case.name.contains(filter) && start.elapsed() < Duration::from_secs(1) {
+            case.ours.run(1000);
+        }
     }
 }
 

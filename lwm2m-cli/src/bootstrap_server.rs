@@ -22,9 +22,9 @@ const COAPS: &str = "0.0.0.0:5684";
 
 /// Run a bootstrap server: devices that have no server yet get one
 ///
-/// Which devices it knows and what they get is in a TOML file of [[endpoint]] tables. The first
-/// lines on standard output tell the addresses that are bound; then comes one for each step of
-/// each device.
+/// Which devices it knows and what they get is in a TOML file, one table for each endpoint. The
+/// first lines on standard output tell the addresses that are bound; then comes one for each step
+/// of each device.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLE)]
 pub(crate) struct Args {

@@ -53,6 +53,10 @@ async fn demonstrate(args: Args) -> Result<(), Failure> {
     report.head(HEAD);
     let mut runner = Runner::new(world, report, args.sabotage);
     let done = steps::all(&mut runner).await;
+    let unbroken = runner.is_unbroken();
     runner.end(done.is_ok().then(|| start.elapsed())).await;
-    done.map_err(Failure::runtime)
+    match done {
+        Ok(()) if unbroken => Err(Failure::usage("there was nothing to sabotage")),
+        done => done.map_err(Failure::runtime),
+    }
 }

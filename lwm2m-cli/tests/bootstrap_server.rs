@@ -18,8 +18,16 @@ fn a_wrong_file_is_named_with_line_and_column() {
     let folder = Folder::new();
     for (text, place, why) in [
         ("[[endpoint]\n", "line 1, column 12", ""),
-        ("[[endpoint]]\nname = 'a*b'\n", "line 2, column 8", "`*` stands at its end only"),
-        ("[[endpoint]]\nname = 'a'\ncolour = 1\n", "line 3, column 1", "unknown field `colour`"),
+        (
+            "[[endpoint]]\nname = 'a*b'\n",
+            "line 2, column 8",
+            "`*` stands at its end only",
+        ),
+        (
+            "[[endpoint]]\nname = 'a'\ncolour = 1\n",
+            "line 3, column 1",
+            "unknown field `colour`",
+        ),
         (
             "[[endpoint]]\nname = 'a'\n[[endpoint.server]]\nssid = 0\nuri = 'coap://h'\n",
             "line 4, column 8",
@@ -35,12 +43,18 @@ fn a_wrong_file_is_named_with_line_and_column() {
         let path = folder.write("bootstrap.toml", text);
         let (code, error) = failure(&with(&path));
         assert_eq!(code, 2, "{error}");
-        assert!(error.starts_with(&format!("error: {path}: {place}: ")), "{text}{error}");
+        assert!(
+            error.starts_with(&format!("error: {path}: {place}: ")),
+            "{text}{error}"
+        );
         assert!(error.contains(why), "{text}{error}");
     }
     let (code, error) = failure(&with("no/such/file"));
     assert_eq!(code, 2);
-    assert!(error.starts_with("error: can't read no/such/file: "), "{error}");
+    assert!(
+        error.starts_with("error: can't read no/such/file: "),
+        "{error}"
+    );
 }
 
 #[test]
@@ -49,7 +63,10 @@ fn a_key_in_a_wrong_file_is_not_repeated() {
     let text = "[[endpoint]]\nname = 'a'\npsk = { identity = 'a', key = 'secretkey' }\n";
     let (code, error) = failure(&with(&folder.write("bootstrap.toml", text)));
     assert_eq!(code, 2);
-    assert!(error.contains("line 3") && !error.contains("secretkey"), "{error}");
+    assert!(
+        error.contains("line 3") && !error.contains("secretkey"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -68,7 +85,13 @@ fn a_device_with_a_bootstrap_account_only_ends_up_registered_over_dtls() {
     let key = "101112131415161718191a1b1c1d1e1f";
     let psk = format!("dev,dev-id,{key}");
     let server = Process::start(&[
-        "server", "--coaps", "127.0.0.1:0", "--http", "127.0.0.1:0", "--psk", &psk,
+        "server",
+        "--coaps",
+        "127.0.0.1:0",
+        "--http",
+        "127.0.0.1:0",
+        "--psk",
+        &psk,
     ]);
     let addresses = server.addresses();
     let text = format!(
@@ -78,11 +101,24 @@ fn a_device_with_a_bootstrap_account_only_ends_up_registered_over_dtls() {
         addresses.coaps.unwrap()
     );
     let config = folder.write("bootstrap.toml", &text);
-    let bootstrap = ["bootstrap-server", "--coaps", "127.0.0.1:0", "--config", &config];
+    let bootstrap = [
+        "bootstrap-server",
+        "--coaps",
+        "127.0.0.1:0",
+        "--config",
+        &config,
+    ];
     let bootstrap = Process::start(&bootstrap);
     let uri = format!("coaps://{}", bootstrap.addresses().coaps.unwrap());
     let _device = Process::start(&[
-        "client", "--endpoint", "dev", "--bootstrap", &uri, "--psk-identity", "dev", "--psk-key",
+        "client",
+        "--endpoint",
+        "dev",
+        "--bootstrap",
+        &uri,
+        "--psk-identity",
+        "dev",
+        "--psk-key",
         "00ff",
     ]);
     assert_eq!(bootstrap.line("started")["endpoint"], "dev");
@@ -90,7 +126,10 @@ fn a_device_with_a_bootstrap_account_only_ends_up_registered_over_dtls() {
     assert_eq!(server.line("registered")["endpoint"], "dev");
     let http = Http::new(addresses.http);
     let device = http.get("/api/clients/dev").json();
-    assert_eq!((&device["secure"], &device["lifetime"]), (&json!(true), &json!(300)));
+    assert_eq!(
+        (&device["secure"], &device["lifetime"]),
+        (&json!(true), &json!(300))
+    );
     let ssid = http.get("/api/clients/dev/1/0/0?timeout=20").json();
     assert_eq!(ssid["content"]["value"], "7");
 }
@@ -98,16 +137,35 @@ fn a_device_with_a_bootstrap_account_only_ends_up_registered_over_dtls() {
 #[test]
 fn a_device_under_a_name_that_is_not_its_own_is_refused_over_dtls() {
     let server = Process::start(&[
-        "server", "--coaps", "127.0.0.1:0", "--http", "127.0.0.1:0", "--psk", "dev,dev-id,00ff",
+        "server",
+        "--coaps",
+        "127.0.0.1:0",
+        "--http",
+        "127.0.0.1:0",
+        "--psk",
+        "dev,dev-id,00ff",
     ]);
     let addresses = server.addresses();
     let uri = format!("coaps://{}", addresses.coaps.unwrap());
     let _device = Process::start(&[
-        "client", "--endpoint", "other", "--server", &uri, "--psk-identity", "dev-id", "--psk-key",
+        "client",
+        "--endpoint",
+        "other",
+        "--server",
+        &uri,
+        "--psk-identity",
+        "dev-id",
+        "--psk-key",
         "00ff",
     ]);
     let line = server.line("refused");
     assert_eq!(line["endpoint"], "other");
-    assert_eq!(line["reason"], "the endpoint name belongs to another identity");
-    assert_eq!(Http::new(addresses.http).get("/api/clients").json(), json!([]));
+    assert_eq!(
+        line["reason"],
+        "the endpoint name belongs to another identity"
+    );
+    assert_eq!(
+        Http::new(addresses.http).get("/api/clients").json(),
+        json!([])
+    );
 }

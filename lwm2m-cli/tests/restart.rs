@@ -190,3 +190,48 @@ fn a_server_that_is_asked_to_stop_ends_with_success() {
         200
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_disk_that_gets_full_is_named_and_nothing_is_half_stored() {
+    let folder = Folder::new();
+    let arguments = [
+        "server",
+        "--coap",
+        "127.0.0.1:0",
+        "--http",
+        "127.0.0.1:0",
+        "--data",
+        folder.path(),
+    ];
+    let path = "/api/security/clients";
+    // 1.6 MB, with blocks of 512 bytes, or twice that where a block has 1024.
+    let process = Process::start_with_small_disk(3200, &arguments);
+    let http = Http::new(process.addresses().http);
+    let put = |number: usize| {
+        let name = format!("{number:0>200}");
+        let key = "00ff".repeat(100);
+        let details = json!({"identity": name, "key": key});
+        let entry = json!({"endpoint": name, "tls": {"mode": "psk", "details": details}});
+        http.send("PUT", path, "application/json", &entry.to_string())
+    };
+    let mut stored = 0;
+    let refused = loop {
+        let reply = put(stored);
+        if reply.status != 204 {
+            break reply;
+        }
+        stored += 1;
+        assert!(stored < 100_000, "the disk is never full");
+    };
+    assert_eq!(refused.status, 503);
+    let place = format!("{}/server.redb: I/O error: ", folder.path());
+    assert!(refused.body.starts_with(&place), "{}", refused.body);
+    // Each attempt tries the disk anew.
+    assert_eq!(put(stored).body, refused.body);
+    let count = |http: &Http| http.get(path).json().as_array().unwrap().len();
+    assert_eq!(count(&http), stored);
+    process.kill();
+    let (_process, addresses) = Process::server(&["--data", folder.path()]);
+    assert_eq!(count(&Http::new(addresses.http)), stored);
+}

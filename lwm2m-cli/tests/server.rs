@@ -347,6 +347,29 @@ fn values_that_a_device_sends_by_itself_are_an_event() {
 }
 
 #[test]
+fn values_that_a_device_collected_come_with_their_times() {
+    let (_process, http, mut device) = started();
+    let events = http.events("?ep=dev/1");
+    let options = [(OptionNumber::URI_PATH, &b"dp"[..]), SENML_JSON];
+    // The newest value stands first.
+    let pack = br#"[{"bn":"/3303/0/5700","bt":1367491215,"v":3,"t":60.5},{"v":1},{"v":2,"t":30}]"#;
+    assert_eq!(
+        device.request(Code::POST, &options, pack).code,
+        Code::CHANGED
+    );
+    let event = events.next("SEND");
+    assert_eq!(event["val"]["/3303/0/5700"]["value"], "3");
+    let times = [
+        "2013-05-02T10:40:15Z",
+        "2013-05-02T10:40:45Z",
+        "2013-05-02T10:41:15.500Z",
+    ];
+    assert_eq!(event["times"], json!(times));
+    assert_eq!(event["history"][1]["time"], times[1]);
+    assert_eq!(event["history"][1]["val"]["/3303/0/5700"]["value"], "2");
+}
+
+#[test]
 fn what_can_not_be_asked_is_a_bad_request_that_says_why() {
     let (_process, http, _device) = started();
     for (method, path, body, why) in [

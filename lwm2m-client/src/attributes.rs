@@ -5,7 +5,7 @@ use alloc::string::ToString;
 use lwm2m_coap::Draft;
 use lwm2m_codec::{
     Path,
-    attributes::{AttributeChange, Attributes},
+    attributes::{AttributeChange, AttributeName, Attributes},
     coap::Code,
 };
 use lwm2m_model::Failure;
@@ -45,6 +45,9 @@ impl Client {
                 "the attributes contradict each other",
             ));
         }
+        if attached.len() >= self.config.max_attributes {
+            attached.retain(|path, _| self.tree.contains(*path));
+        }
         if attributes.is_empty() {
             attached.remove(&path);
         } else if attached.len() < self.config.max_attributes || attached.contains_key(&path) {
@@ -64,7 +67,19 @@ pub(crate) fn apply(attributes: &mut Attributes, request: &Request<'_>) -> Resul
     for query in &request.queries {
         let change = AttributeChange::parse(query)
             .map_err(|error| Failure::bad_request(path, error.to_string()))?;
-        if !path.is_root() && !change.name().allowed_at(path.len()) {
+        // TS-Core §6.4.3: the attributes of a composite are periods and the mode.
+        let allowed = match path.is_root() {
+            true => matches!(
+                change.name(),
+                AttributeName::Pmin
+                    | AttributeName::Pmax
+                    | AttributeName::Epmin
+                    | AttributeName::Epmax
+                    | AttributeName::Con
+            ),
+            false => change.name().allowed_at(path.len()),
+        };
+        if !allowed {
             let reason = alloc::format!("{} is not allowed at this level", change.name());
             return Err(Failure::bad_request(path, reason));
         }

@@ -25,20 +25,38 @@ use lwm2m_codec::{
 
 use crate::{Client, Event, Failed, client::to_failed, values::server};
 
+/// The Security object.
+const SECURITY: u16 = 0;
 /// First delay between two bootstrap attempts; it doubles.
 const FIRST_RETRY: Duration = Duration::from_secs(60);
 /// Longest delay between two bootstrap attempts.
 const LAST_RETRY: Duration = Duration::from_secs(86_400);
-/// How long the connection stays after Bootstrap-Finish, so that a repeated Finish is answered.
-const LINGER: Duration = Duration::from_secs(5);
+/// How long the connection stays after Bootstrap-Finish, so that a repeated Finish is answered;
+/// MAX_TRANSMIT_SPAN (RFC 7252 §4.8.2).
+const LINGER: Duration = Duration::from_secs(45);
 
 /// Where the bootstrap is.
 #[derive(Debug, Default)]
 pub(crate) struct Boot {
     state: State,
     attempt: u32,
+    /// The bootstrap server does not know the parameter `pct`, or not our format.
+    without_format: bool,
+    /// Somebody asked for the bootstrap: it is not for want of a registration only.
+    asked: bool,
     /// The peer of a bootstrap that ended, until it is closed.
     lingering: Option<(PeerId, Instant)>,
+    /// When the account of the bootstrap server is removed (/0/x/12).
+    purge_at: Option<Instant>,
+}
+
+/// Why a bootstrap is requested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// Servers are missing or can't be reached.
+    Usual,
+    /// A server or the application asks for it: the wait after failed ones is over.
+    Asked,
 }
 
 #[derive(Debug, Default)]
@@ -75,7 +93,12 @@ impl Boot {
         };
         own.into_iter()
             .chain(self.lingering.map(|(_, at)| at))
+            .chain(self.purge_at.filter(|_| self.is_off()))
             .min()
+    }
+
+    const fn is_off(&self) -> bool {
+        matches!(self.state, State::Off)
     }
 
     /// True while the bootstrap server changes the accounts: registrations stand still, because
@@ -99,16 +122,39 @@ impl Client {
     }
 
     /// Starts a bootstrap after the hold-off time of the account (TS-Core §6.1.4).
-    pub(crate) fn request_bootstrap(&mut self) {
-        if !matches!(self.boot.state, State::Off) {
-            return;
-        }
+    pub(crate) fn request_bootstrap(&mut self, urgency: Urgency) {
+        let begins = match self.boot.state {
+            State::Off => true,
+            State::Waiting { .. } => urgency == Urgency::Asked,
+            _ => false,
+        };
         let Some(account) = accounts(&self.tree).bootstrap else {
             return;
         };
-        self.boot.state = State::Waiting {
-            at: self.now + account.hold_off,
-        };
+        if begins {
+            self.boot.attempt = 0;
+            self.boot.asked = urgency == Urgency::Asked;
+            self.boot.state = State::Waiting {
+                at: self.now + account.hold_off,
+            };
+        }
+    }
+
+    /// A server took a registration: a bootstrap that was to replace unreachable servers is not
+    /// needed any more once all are there.
+    pub(crate) fn note_registered(&mut self) {
+        let waits = matches!(self.boot.state, State::Waiting { .. }) && !self.boot.asked;
+        if waits && self.links.iter().all(|link| link.registered().is_some()) {
+            self.boot.state = State::Off;
+        }
+    }
+
+    /// Ends a bootstrap for good, and undoes what it wrote.
+    pub(crate) fn abandon_boot(&mut self) {
+        self.undo_boot();
+        if let Some((peer, _)) = self.boot.lingering.take() {
+            self.close_peer(peer);
+        }
     }
 
     pub(crate) fn drive_boot(&mut self) {
@@ -117,6 +163,9 @@ impl Client {
                 self.boot.lingering = None;
                 self.close_peer(peer);
             }
+        }
+        if self.boot.is_off() && self.boot.purge_at.is_some_and(|at| at <= self.now) {
+            self.purge_account();
         }
         match &self.boot.state {
             State::Waiting { at } if *at <= self.now => self.begin_boot(),
@@ -157,8 +206,11 @@ impl Client {
         }
         let draft = Draft::new(Code::POST)
             .path_segment("bs")
-            .query(&format!("ep={}", self.config.endpoint))
-            .query(&format!("pct={}", self.config.preferred_format.0));
+            .query(&format!("ep={}", self.config.endpoint));
+        let draft = match self.states_format() {
+            true => draft.query(&format!("pct={}", self.config.preferred_format.0)),
+            false => draft,
+        };
         match self
             .endpoint
             .request(self.now, peer, draft, RequestOptions::default())
@@ -176,6 +228,12 @@ impl Client {
             }
         }
         true
+    }
+
+    /// TS-Core §6.1.7.1: `pct` came with LwM2M 1.1, and a server may refuse it by 4.15.
+    fn states_format(&self) -> bool {
+        let newest = self.config.versions.iter().max();
+        !self.boot.without_format && newest.is_none_or(|version| *version > Version::V1_0)
     }
 
     pub(crate) fn boot_connect_failed(&mut self, connect: ConnectId, reason: ConnectError) {
@@ -200,6 +258,7 @@ impl Client {
         if message.code() == Code::CHANGED {
             self.provision(peer, account);
         } else {
+            self.boot.without_format |= message.code() == Code::UNSUPPORTED_CONTENT_FORMAT;
             self.boot_failed(to_failed(message.code(), message.payload()));
         }
         true
@@ -282,12 +341,20 @@ impl Client {
 
     fn boot_finished(&mut self) {
         if let Some(peer) = self.boot.peer() {
-            self.boot.lingering = Some((peer, self.now + LINGER));
+            let before = self.boot.lingering.replace((peer, self.now + LINGER));
+            if let Some((peer, _)) = before {
+                self.close_peer(peer);
+            }
         }
         self.boot.state = State::Off;
         self.boot.attempt = 0;
         self.push_event(Event::BootstrapFinished);
         self.stamp_servers();
+        // TS-Core §E.1: the time begins with the end of the bootstrap.
+        let bootstrap = accounts(&self.tree).bootstrap;
+        self.boot.purge_at = bootstrap
+            .and_then(|account| account.timeout)
+            .map(|timeout| self.now + timeout);
         // The new accounts replace the old ones, also where the Short Server ID is the same.
         for index in 0..self.links.len() {
             self.close_link(index);
@@ -318,15 +385,7 @@ impl Client {
 
     /// Undoes what the bootstrap wrote, and tries again later.
     fn boot_failed(&mut self, reason: Failed) {
-        let state = core::mem::take(&mut self.boot.state);
-        match state {
-            State::Requesting { peer, .. } => self.close_peer(peer),
-            State::Provisioning { peer, session, .. } => {
-                session.abort(&mut self.tree);
-                self.close_peer(peer);
-            }
-            _ => {}
-        }
+        self.undo_boot();
         let factor = 1u32 << self.boot.attempt.min(16);
         let retry_in = (FIRST_RETRY * factor).min(LAST_RETRY);
         self.boot.attempt += 1;
@@ -336,11 +395,27 @@ impl Client {
         tracing::warn!(%reason, ?retry_in, "bootstrap failed");
         self.push_event(Event::BootstrapFailed { reason, retry_in });
         // The accounts from before are back: their registrations go on.
-        for link in &mut self.links {
-            if matches!(link.state, crate::link::State::Idle { at: None }) {
-                link.state = crate::link::State::Idle {
-                    at: Some(self.now + retry_in),
-                };
+        self.wake_links(self.now + retry_in);
+    }
+
+    fn undo_boot(&mut self) {
+        match core::mem::take(&mut self.boot.state) {
+            State::Requesting { peer, .. } => self.close_peer(peer),
+            State::Provisioning { peer, session, .. } => {
+                session.abort(&mut self.tree);
+                self.close_peer(peer);
+            }
+            _ => {}
+        }
+    }
+
+    /// Removes the account of the bootstrap server (TS-Core §E.1, /0/x/12).
+    fn purge_account(&mut self) {
+        self.boot.purge_at = None;
+        if let Some(account) = accounts(&self.tree).bootstrap {
+            let path = Path::instance(SECURITY, account.instance);
+            if let Err(failure) = self.tree.delete(path) {
+                tracing::error!(%failure, "the bootstrap account can't be removed");
             }
         }
     }

@@ -12,9 +12,9 @@ use lwm2m_model::{Failure, ObjectInstance, Ticket, Tree};
 
 use crate::{
     Config, Event, Failed,
-    bootstrap::Boot,
+    bootstrap::{Boot, Urgency},
     deferred::Deferred,
-    link::{Link, State, Then},
+    link::{Link, State, Then, Turn},
     observe::Observation,
     send::PendingSend,
     values::server,
@@ -90,13 +90,9 @@ impl Client {
         self.running = true;
         self.tree.take_changes();
         self.load_accounts();
-        for link in &mut self.links {
-            if matches!(link.state, State::Idle { at: None }) {
-                link.state = State::Idle { at: Some(self.now) };
-            }
-        }
+        self.wake_links(self.now);
         if self.links.is_empty() {
-            self.request_bootstrap();
+            self.request_bootstrap(Urgency::Usual);
         }
         self.advance();
     }
@@ -105,15 +101,28 @@ impl Client {
     pub fn stop(&mut self, now: Instant) {
         self.clock(now);
         self.running = false;
+        self.abandon_boot();
         for index in 0..self.links.len() {
-            if matches!(self.links[index].state, State::Registered(_)) {
-                self.deregister(index, Then::Stop);
-            } else if !matches!(self.links[index].state, State::Leaving { .. }) {
-                self.links[index].state = State::Idle { at: None };
-                self.close_link(index);
+            match &mut self.links[index].state {
+                State::Registered(_) => self.deregister(index, Then::Stop),
+                State::Leaving { then, .. } => *then = Then::Stop,
+                state => {
+                    *state = State::Idle { at: None };
+                    self.close_link(index);
+                }
             }
         }
         self.advance();
+    }
+
+    /// Lets the links that wait without a time go on at a moment; those that wait for their turn
+    /// stay where they are.
+    pub(crate) fn wake_links(&mut self, at: Instant) {
+        for link in &mut self.links {
+            if matches!(link.state, State::Idle { at: None }) && link.turn != Turn::Waiting {
+                link.state = State::Idle { at: Some(at) };
+            }
+        }
     }
 
     /// True if no registration is left, nor one that is being ended.
@@ -167,15 +176,20 @@ impl Client {
         self.advance();
     }
 
-    /// Starts a client-initiated bootstrap; false if there is no bootstrap account.
+    /// Starts a client-initiated bootstrap; false if there is no bootstrap account, or the client
+    /// does not run.
     pub fn bootstrap(&mut self, now: Instant) -> bool {
         self.clock(now);
-        let possible = self.has_bootstrap_account();
+        let possible = self.running && self.has_bootstrap_account();
         if possible {
-            self.request_bootstrap();
+            self.request_bootstrap(Urgency::Asked);
             self.advance();
         }
         possible
+    }
+
+    pub(crate) const fn is_running(&self) -> bool {
+        self.running
     }
 
     /// Gives a deferred answer; false if its deadline is over.
@@ -232,15 +246,27 @@ impl Client {
         while let Some(event) = self.endpoint.poll_event() {
             self.on_endpoint_event(event);
         }
-        let changes = self.tree.take_changes();
-        if !changes.is_empty() && !self.tree.in_transaction() {
-            self.note_changes_for_observers(&changes);
+        loop {
+            // Changes wait for the end of a bootstrap, which may undo them.
+            if !self.tree.in_transaction() {
+                let changes = self.tree.take_changes();
+                self.note_changes_for_observers(&changes);
+            }
+            self.drive_boot();
+            self.drive_links();
+            self.drive_observations();
+            if self.links.iter().any(Link::needs_connection) {
+                // A notification is due at a server that has no connection.
+                self.drive_links();
+            }
+            self.drive_deferred();
+            self.drive_queue_mode();
+            // What was closed above may have ended exchanges.
+            match self.endpoint.poll_event() {
+                Some(event) => self.on_endpoint_event(event),
+                None => return,
+            }
         }
-        self.drive_boot();
-        self.drive_links();
-        self.drive_observations();
-        self.drive_deferred();
-        self.drive_queue_mode();
     }
 
     fn on_endpoint_event(&mut self, event: EndpointEvent) {
@@ -271,9 +297,10 @@ impl Client {
             .retain(|link| accounts.iter().any(|account| account.ssid == link.ssid));
         for account in accounts {
             if !self.links.iter().any(|link| link.ssid == account.ssid) {
-                let at = self.now + account.registration.initial_delay;
-                self.links
-                    .push(Link::new(account.ssid, account.server_instance, at));
+                let policy = &account.registration;
+                let at = self.now + policy.initial_delay;
+                let link = Link::new(account.ssid, account.server_instance, at);
+                self.links.push(link.in_order(policy.priority));
             }
         }
     }

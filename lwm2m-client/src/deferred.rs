@@ -20,14 +20,13 @@ impl Client {
         Ticket(self.next_ticket)
     }
 
+    /// True if there is room for one more deferred answer.
+    pub(crate) fn can_defer(&self) -> bool {
+        self.deferred.len() < self.config.max_deferred
+    }
+
     /// Acknowledges a request and waits for the application.
     pub(crate) fn defer(&mut self, responder: Responder, ticket: Ticket) {
-        if self.deferred.len() >= self.config.max_deferred {
-            let draft =
-                Draft::new(Code::SERVICE_UNAVAILABLE).diagnostic("too many deferred answers");
-            self.endpoint.respond(self.now, responder, draft);
-            return;
-        }
         self.endpoint.defer(self.now, &responder);
         let deadline = self.now + self.config.defer_timeout;
         self.deferred.push(Deferred {

@@ -27,6 +27,11 @@ pub(crate) struct Link {
     /// A connection that is being made, whatever the state.
     pub(crate) connect: Option<ConnectId>,
     pub(crate) state: State,
+    /// Place in the order of registrations (/1/x/13), for servers that have one.
+    pub(crate) priority: Option<u64>,
+    pub(crate) turn: Turn,
+    /// True from the end of a procedure without success to the next registration.
+    pub(crate) failed: bool,
     /// Index into the versions of the configuration.
     pub(crate) version: usize,
     /// Attempts of this sequence so far.
@@ -55,6 +60,17 @@ pub(crate) enum State {
     Leaving { exchange: ExchangeId, then: Then },
 }
 
+/// Where a server is in the order of registrations (TS-Core §6.2.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// In no order, or done with it: registered once, or failed without blocking the others.
+    Free,
+    /// Others come first.
+    Waiting,
+    /// The others wait for this one.
+    Running,
+}
+
 /// What a registered client knows of its registration.
 #[derive(Debug)]
 pub(crate) struct Registered {
@@ -66,6 +82,8 @@ pub(crate) struct Registered {
     pub(crate) update_at: Option<Instant>,
     /// Something changed, or somebody asked.
     pub(crate) update_wanted: bool,
+    /// An Update found no room in the queue of messages; the next input makes another try.
+    pub(crate) blocked: bool,
     pub(crate) update: Option<(ExchangeId, Sent)>,
     /// The connection was made anew because an Update was not answered.
     pub(crate) reconnected: bool,
@@ -108,6 +126,9 @@ impl Link {
             peer: None,
             connect: None,
             state: State::Idle { at: Some(at) },
+            priority: None,
+            turn: Turn::Free,
+            failed: false,
             version: 0,
             attempt: 0,
             sequence: 0,
@@ -115,6 +136,16 @@ impl Link {
             last_message: at,
             asleep: false,
         }
+    }
+
+    /// Waits for its turn, if the account has a place in the order of registrations.
+    pub(crate) fn in_order(mut self, priority: Option<u64>) -> Self {
+        if priority.is_some() {
+            self.priority = priority;
+            self.turn = Turn::Waiting;
+            self.state = State::Idle { at: None };
+        }
+        self
     }
 
     /// Path of a resource of this account's Server object instance.
@@ -136,13 +167,29 @@ impl Link {
         }
     }
 
-    /// When the link needs attention by itself.
+    /// When the link needs attention by itself: never while something else has to happen first.
     pub(crate) fn due(&self) -> Option<Instant> {
         match &self.state {
             State::Idle { at } => *at,
-            State::Registered(registered) if registered.update.is_none() => registered.update_at,
+            State::Registered(registered)
+                if registered.update.is_none() && !registered.blocked && self.connect.is_none() =>
+            {
+                registered.update_at
+            }
             _ => None,
         }
+    }
+
+    /// True if something has to be told to the server and there is no way to it yet.
+    pub(crate) fn needs_connection(&self) -> bool {
+        let wanted = self.registered().is_some_and(|r| r.update_wanted);
+        wanted && self.peer.is_none() && self.connect.is_none()
+    }
+
+    /// True if the connection is gone and comes back without a further reason.
+    pub(crate) fn is_reconnecting(&self) -> bool {
+        let wanted = self.registered().is_some_and(|r| r.update_wanted);
+        self.peer.is_none() && (wanted || self.connect.is_some())
     }
 
     /// How long to wait before the next attempt, or that the sequences are used up
@@ -154,6 +201,12 @@ impl Link {
             return BackOff::Retry(policy.retry_timer.saturating_mul(factor));
         }
         self.attempt = 0;
+        if self.turn == Turn::Running && !policy.failure_block {
+            // The next server's turn; this one goes on outside of the order.
+            self.turn = Turn::Free;
+            self.failed = true;
+            return BackOff::Exhausted(policy.sequence_delay);
+        }
         self.sequence += 1;
         match policy.sequence_delay {
             Some(delay) if u64::from(self.sequence) < policy.sequence_retry_count => {
@@ -161,6 +214,7 @@ impl Link {
             }
             delay => {
                 self.sequence = 0;
+                self.failed = true;
                 BackOff::Exhausted(delay)
             }
         }

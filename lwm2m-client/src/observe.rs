@@ -43,6 +43,8 @@ pub(crate) struct Observation {
     candidate: bool,
     /// A Confirmable notification has no ACK yet.
     in_flight: bool,
+    /// A notification found no room in the queue of messages; the next input makes another try.
+    blocked: bool,
     due: Option<Instant>,
 }
 
@@ -122,6 +124,7 @@ impl Client {
             changed: false,
             candidate: false,
             in_flight: false,
+            blocked: false,
             due: None,
         };
         let draft = draft.observe(observation.sequence);
@@ -180,7 +183,7 @@ impl Client {
         for index in 0..self.observations.len() {
             let observation = &self.observations[index];
             let due = observation.due.is_some_and(|at| at <= self.now);
-            if !observation.changed && !due {
+            if !observation.changed && !observation.blocked && !due {
                 continue;
             }
             let Some(link) = self.links.iter().position(|l| l.ssid == observation.ssid) else {
@@ -201,11 +204,11 @@ impl Client {
         for observation in self.observations.iter_mut().filter(|o| o.ssid == ssid) {
             observation.candidate |= observation.in_flight;
             observation.in_flight = false;
-            observation.due = None;
         }
+        self.resume_observations(link);
     }
 
-    /// The connection of a server is back.
+    /// The connection of a server is gone or back: what is due differs.
     pub(crate) fn resume_observations(&mut self, link: usize) {
         let ssid = self.links[link].ssid;
         for index in 0..self.observations.len() {
@@ -324,8 +327,10 @@ impl Client {
         let observation = &self.observations[index];
         let elapsed = self.now.since(observation.last_sent);
         let periodic = timing.pmax.is_some_and(|pmax| elapsed >= pmax);
-        if observation.in_flight || !(periodic || (observation.candidate && elapsed >= timing.pmin))
-        {
+        let due = periodic || (observation.candidate && elapsed >= timing.pmin);
+        let held = observation.in_flight || !due;
+        self.observations[index].blocked = false;
+        if held {
             return;
         }
         let Some(peer) = self.links[link].peer else {
@@ -362,8 +367,8 @@ impl Client {
             .endpoint
             .notify(self.now, peer, token, &draft, confirmable)
         {
-            // The queue is full: try again after the next event.
             self.observations[index].candidate = true;
+            self.observations[index].blocked = true;
             return;
         }
         let observation = &mut self.observations[index];
@@ -382,7 +387,11 @@ impl Client {
     fn end_by_failure(&mut self, index: usize, peer: PeerId, failure: &Failure) {
         let token = self.observations[index].token;
         let draft = crate::requests::failure_draft(failure);
-        self.endpoint.notify(self.now, peer, token, &draft, true);
+        if !self.endpoint.notify(self.now, peer, token, &draft, true) {
+            self.observations[index].candidate = true;
+            self.observations[index].blocked = true;
+            return;
+        }
         // An observation without paths is removed after the loop over all.
         let observation = &mut self.observations[index];
         observation.paths.clear();
@@ -401,12 +410,12 @@ impl Client {
         let due = match link {
             Some(link) if !observation.in_flight && !observation.paths.is_empty() => {
                 let timing = self.timing(link, index);
-                let offline = self.links[link].peer.is_none();
-                let soonest = (observation.candidate && !offline)
-                    .then(|| observation.last_sent + timing.pmin);
+                let waits = observation.blocked || self.links[link].is_reconnecting();
+                let soonest =
+                    (observation.candidate && !waits).then(|| observation.last_sent + timing.pmin);
                 let latest = timing
                     .pmax
-                    .filter(|_| !offline)
+                    .filter(|_| !waits)
                     .map(|pmax| observation.last_sent + pmax);
                 let evaluation = timing.epmax.map(|epmax| observation.last_evaluated + epmax);
                 let delayed = timing

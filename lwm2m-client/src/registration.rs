@@ -6,7 +6,8 @@ use alloc::{
     vec::Vec,
 };
 
-use lwm2m_coap::{Draft, Duration, ExchangeId, PeerId, RequestOptions};
+use lwm2m_bootstrap::RegistrationPolicy;
+use lwm2m_coap::{Draft, Duration, ExchangeId, PeerId, RequestError, RequestOptions};
 use lwm2m_codec::{
     ContentFormat, Version,
     coap::{Code, Message, OptionNumber},
@@ -14,8 +15,9 @@ use lwm2m_codec::{
 
 use crate::{
     Client, Event, Failed,
+    bootstrap::Urgency,
     client::to_failed,
-    link::{BackOff, Registered, Sent, State, Then},
+    link::{BackOff, Link, Registered, Sent, State, Then, Turn},
     links,
 };
 
@@ -29,6 +31,7 @@ impl Client {
         if self.boot.is_provisioning() {
             return;
         }
+        self.next_turn();
         for index in 0..self.links.len() {
             self.note_changes(index);
             let due = self.links[index].due().is_some_and(|at| at <= self.now);
@@ -42,6 +45,30 @@ impl Client {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Lets the next of the ordered servers begin when the one before is done (TS-Core §6.2.1.1).
+    fn next_turn(&mut self) {
+        let waits = |link: &Link| (link.turn == Turn::Waiting).then_some(link.priority);
+        let busy = self.links.iter().any(|link| link.turn == Turn::Running);
+        if busy || !self.is_running() {
+            return;
+        }
+        let next = self
+            .links
+            .iter()
+            .enumerate()
+            .filter_map(|(index, link)| Some((waits(link)?, index)))
+            .min();
+        if let Some((_, index)) = next {
+            let delay = self
+                .account(index)
+                .map(|account| account.registration.initial_delay);
+            let link = &mut self.links[index];
+            link.turn = Turn::Running;
+            let at = self.now + delay.unwrap_or_default();
+            link.state = State::Idle { at: Some(at) };
         }
     }
 
@@ -75,11 +102,14 @@ impl Client {
 
     /// The connection of an account is there.
     pub(crate) fn link_connected(&mut self, index: usize, peer: PeerId) {
+        let new_context = self.version(index) < Version::V1_2;
         let link = &mut self.links[index];
         link.connect = None;
         link.peer = Some(peer);
         match link.state {
             State::Connecting | State::Idle { .. } => self.register(index, peer),
+            // TS-Transport §6.4.3 of 1.1: a new security context needs a new registration.
+            State::Registered(_) if new_context => self.register(index, peer),
             State::Registered(_) => {
                 self.update(index, peer);
                 self.resume_observations(index);
@@ -154,11 +184,16 @@ impl Client {
             }
         }
         registered.update_wanted = false;
+        registered.blocked = false;
         match self
             .endpoint
             .request(self.now, peer, draft, RequestOptions::default())
         {
             Ok(exchange) => registered.update = Some((exchange, now_true)),
+            Err(RequestError::QueueFull) => {
+                registered.update_wanted = true;
+                registered.blocked = true;
+            }
             Err(error) => self.attempt_failed(index, error.into()),
         }
     }
@@ -222,10 +257,17 @@ impl Client {
         match message.code() {
             Code::CREATED => {
                 let location = strings(message, OptionNumber::LOCATION_PATH);
+                if location.is_empty() {
+                    // TS-Transport §6.4.3: without it there is nothing to update.
+                    let diagnostic = "the response has no Location-Path".to_string();
+                    let code = Code::CREATED;
+                    return self.attempt_failed(index, Failed::Refused { code, diagnostic });
+                }
                 let update_at = update_time(sent.lifetime).map(|after| self.now + after);
                 let version = self.version(index);
                 let link = &mut self.links[index];
                 (link.attempt, link.sequence) = (0, 0);
+                (link.turn, link.failed) = (Turn::Free, false);
                 let event = Event::Registered {
                     server: link.ssid,
                     version,
@@ -238,10 +280,12 @@ impl Client {
                     sent,
                     update_at,
                     update_wanted: false,
+                    blocked: false,
                     update: None,
                     reconnected: false,
                 });
                 self.push_event(event);
+                self.note_registered();
             }
             // TS-Core §5.1: a server of another minor version may refuse; step down.
             Code::PRECONDITION_FAILED
@@ -311,10 +355,12 @@ impl Client {
             .account(index)
             .map(|account| account.registration)
             .unwrap_or_default();
+        let current = self.links[index].turn == Turn::Running;
         let retry_in = match self.links[index].back_off(&policy) {
             BackOff::Retry(after) => after,
             BackOff::Exhausted(after) => {
-                if policy.bootstrap_on_failure && self.has_bootstrap_account() {
+                let passed = current && self.links[index].turn == Turn::Free;
+                if self.bootstraps_after(passed, &policy) {
                     self.links[index].state = State::Idle { at: None };
                     let retry_in = Duration::ZERO;
                     self.push_event(Event::RegistrationFailed {
@@ -322,7 +368,7 @@ impl Client {
                         reason,
                         retry_in,
                     });
-                    self.request_bootstrap();
+                    self.request_bootstrap(Urgency::Usual);
                     return;
                 }
                 after.unwrap_or(Duration::MAX)
@@ -336,6 +382,14 @@ impl Client {
             reason,
             retry_in,
         });
+    }
+
+    /// True if the end of a server's procedure leads to a bootstrap (/1/x/16). A non-blocking
+    /// failure in the order of registrations leads to one only if all others have failed too
+    /// (TS-Core §6.1.4, §6.2.1.1).
+    fn bootstraps_after(&self, passed: bool, policy: &RegistrationPolicy) -> bool {
+        let last = !passed || self.links.iter().all(|link| link.failed);
+        last && policy.bootstrap_on_failure && self.has_bootstrap_account()
     }
 
     fn link_of_exchange(&self, exchange: ExchangeId) -> Option<usize> {
@@ -352,7 +406,7 @@ impl Client {
     }
 }
 
-const TOO_LARGE: lwm2m_coap::RequestError = lwm2m_coap::RequestError::TooLarge;
+const TOO_LARGE: RequestError = RequestError::TooLarge;
 
 /// The `b` and `Q` parameters (TS-Core §6.2.1, Table 6.2.1.-1; 1.0 has Q inside of `b`).
 fn binding_queries(version: Version, binding: &str, queue_mode: bool) -> Vec<String> {

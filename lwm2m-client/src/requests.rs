@@ -13,6 +13,7 @@ use lwm2m_model::{Failure, Outcome, Ticket};
 
 use crate::{
     Client, Event, Operation,
+    bootstrap::Urgency,
     link::{State, Then},
     values::{self, server},
 };
@@ -95,7 +96,7 @@ impl Client {
                     registered.update_wanted = true;
                 }
             }
-            Effect::Bootstrap => self.request_bootstrap(),
+            Effect::Bootstrap => self.request_bootstrap(Urgency::Asked),
         }
     }
 
@@ -206,6 +207,11 @@ impl Client {
         let ssid = self.links[request.link].ssid;
         let answer = match path.object_id() {
             Some(server::OBJECT) => self.execute_server_resource(request)?,
+            // Whatever can't be answered later must not happen, or the server repeats it.
+            _ if !self.can_defer() => {
+                let reason = "too many answers are due";
+                return Err(Failure::new(Code::SERVICE_UNAVAILABLE, path, reason));
+            }
             _ => {
                 let ticket = self.new_ticket();
                 match self.tree.execute(path, request.body, ticket) {

@@ -77,7 +77,14 @@ impl Client {
         let draft = Draft::new(Code::POST)
             .option(OptionNumber::URI_PATH, b"dp")
             .content(format, payload);
-        let peer = self.links[index].peer.ok_or(RequestError::UnknownPeer)?;
+        let Some(peer) = self.links[index].peer else {
+            // The connection comes back, for the application's next try.
+            if let Some(registered) = self.links[index].registered_mut() {
+                registered.update_wanted = true;
+            }
+            self.advance();
+            return Err(RequestError::UnknownPeer.into());
+        };
         let exchange = self
             .endpoint
             .request(self.now, peer, draft, RequestOptions::default())?;

@@ -200,6 +200,10 @@ impl Client {
             }
         }
         self.transact(request, Operation::Delete, |tree| tree.delete(path))?;
+        for link in &mut self.links {
+            link.attributes
+                .retain(|attached, _| !path.contains(attached));
+        }
         Ok(Answer::Now(Draft::new(Code::DELETED)))
     }
 }

@@ -58,6 +58,9 @@ impl LinkConfig {
     }
 }
 
+/// Steps for each node without a move of the time, from which on a run counts as stuck.
+const STANDSTILL: usize = 10_000;
+
 /// Names an engine in the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(usize);
@@ -294,6 +297,14 @@ impl Network {
             .retain(|one, two| one.node != node.0 && two.node != node.0);
     }
 
+    /// Number of sessions that a node has.
+    pub fn session_count(&self, node: NodeId) -> usize {
+        self.sessions
+            .keys()
+            .filter(|end| end.node == node.0)
+            .count()
+    }
+
     /// Gives a node another address; its sessions over DTLS-less UDP become new peers.
     pub fn rebind(&mut self, node: NodeId) {
         let address = &mut self.nodes[node.0].address;
@@ -344,8 +355,12 @@ impl Network {
     }
 
     /// Runs as long as `go` holds, at most until `until`; true if `go` ended it.
+    ///
+    /// # Panics
+    /// If the time stands still because an engine asks for a moment that is over again and again.
     pub fn run_while(&mut self, until: Instant, mut go: impl FnMut(&mut Self) -> bool) -> bool {
         self.settle();
+        let mut standing = 0;
         loop {
             if !go(self) {
                 return true;
@@ -355,6 +370,12 @@ impl Network {
                 self.now = self.now.max(until);
                 return !go(self);
             };
+            standing = if at > self.now { 0 } else { standing + 1 };
+            assert!(
+                standing < STANDSTILL * (1 + self.nodes.len()),
+                "the time stands still at {:?}",
+                self.now
+            );
             self.now = self.now.max(at);
             self.step();
         }

@@ -2,6 +2,7 @@
 
 use core::str;
 
+use crate::name::Piece;
 use crate::{
     Bytes, DecodeError, DecodeErrorKind, EncodeError, Text, Value, bytes::BytesForm, number,
     out::Out, raw::Raw, text::TextForm,
@@ -50,103 +51,100 @@ impl Head {
     }
 }
 
-#[derive(Debug, Clone)]
+/// Reads items from the front of a payload.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Reader<'a> {
-    bytes: &'a [u8],
-    pos: usize,
+    rest: &'a [u8],
+    /// Length of the payload.
+    len: usize,
 }
 
 impl<'a> Reader<'a> {
+    #[inline]
     pub(crate) const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, pos: 0 }
+        Self {
+            rest: bytes,
+            len: bytes.len(),
+        }
     }
 
+    /// Offset of the next byte.
+    #[inline]
     pub(crate) const fn pos(&self) -> usize {
-        self.pos
+        self.len.wrapping_sub(self.rest.len())
     }
 
-    pub(crate) fn rest(&self) -> &'a [u8] {
-        self.bytes.get(self.pos..).unwrap_or_default()
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Does rare work with a copy of the reader, so that this one can stay in registers.
+    #[inline(always)]
+    pub(crate) fn apart<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let mut copy = *self;
+        let result = work(&mut copy);
+        self.rest = copy.rest;
+        result
     }
 
     /// Fails unless the payload ends here.
     pub(crate) fn end(&self) -> Result<(), DecodeError> {
-        if self.pos < self.bytes.len() {
+        if !self.rest.is_empty() {
             return Err(self.fail(DecodeErrorKind::Expected("the end of the payload")));
         }
         Ok(())
     }
 
     pub(crate) const fn fail(&self, kind: DecodeErrorKind) -> DecodeError {
-        DecodeError::new(self.pos, kind)
+        DecodeError::new(self.pos(), kind)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
-        let end = self.pos.saturating_add(len);
-        match self.bytes.get(self.pos..end) {
-            Some(bytes) => {
-                self.pos = end;
+        match self.rest.split_at_checked(len) {
+            Some((bytes, rest)) => {
+                self.rest = rest;
                 Ok(bytes)
             }
-            None => Err(DecodeError::new(
-                self.bytes.len(),
-                DecodeErrorKind::UnexpectedEnd("more of a CBOR item"),
-            )),
+            None => Err(ends(self.len)),
         }
     }
 
     /// Reads the head of the next item.
     #[inline(always)]
     pub(crate) fn head(&mut self) -> Result<Head, DecodeError> {
-        let Some(&first) = self.bytes.get(self.pos) else {
-            return Err(self.fail(DecodeErrorKind::UnexpectedEnd("a CBOR item")));
+        let Some((&first, rest)) = self.rest.split_first() else {
+            return Err(no_head(self.len));
         };
         let (major, info) = (first >> 5, first & 31);
-        if info < 24 {
-            self.pos = self.pos.saturating_add(1);
-            return Ok(Head {
-                major,
-                info,
-                value: u64::from(info),
-            });
-        }
-        self.long_head(major, info)
-    }
-
-    fn long_head(&mut self, major: u8, info: u8) -> Result<Head, DecodeError> {
-        let width = match info {
-            24 => 1,
-            25 => 2,
-            26 => 4,
-            27 => 8,
-            INDEFINITE if !matches!(major, major::UNSIGNED | major::NEGATIVE | major::TAG) => 0,
-            _ => return Err(self.fail(DecodeErrorKind::Expected("a CBOR item"))),
+        let (value, rest) = if info < 24 {
+            (u64::from(info), rest)
+        } else {
+            match long_argument(major, info, rest) {
+                Some(found) => found,
+                None => return Err(odd_head(*self, major, info)),
+            }
         };
-        self.take(1)?;
-        let value = match *self.take(width)? {
-            [a] => u64::from(a),
-            [a, b] => u64::from(u16::from_be_bytes([a, b])),
-            [a, b, c, d] => u64::from(u32::from_be_bytes([a, b, c, d])),
-            [a, b, c, d, e, f, g, h] => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
-            _ => 0,
-        };
+        self.rest = rest;
         Ok(Head { major, info, value })
     }
 
     /// Reads a break, if one comes next.
+    #[inline]
     pub(crate) fn take_break(&mut self) -> bool {
-        let found = self.bytes.get(self.pos) == Some(&BREAK);
-        if found {
-            self.pos = self.pos.saturating_add(1);
+        match self.rest {
+            [BREAK, rest @ ..] => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
         }
-        found
     }
 
     /// Reads the head of a map, if one comes next: the number of its entries, as [`Head::count`].
     #[inline]
     pub(crate) fn map(&mut self) -> Result<Option<Option<u64>>, DecodeError> {
-        match self.bytes.get(self.pos) {
+        match self.rest.first() {
             Some(first) if first >> 5 == major::MAP => self.head().map(|head| Some(head.count())),
             _ => Ok(None),
         }
@@ -168,16 +166,15 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the value of a resource; tags that say nothing about it are passed over.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn value(&mut self) -> Result<Raw<'a>, DecodeError> {
-        let at = self.pos;
+        let at = self.pos();
         let head = self.head()?;
         self.value_of(head, at, 0)
     }
 
-    #[inline]
+    #[inline(always)]
     fn value_of(&mut self, head: Head, at: usize, depth: usize) -> Result<Raw<'a>, DecodeError> {
-        let expected = DecodeError::new(at, DecodeErrorKind::Expected("a value"));
         Ok(match head.major {
             major::UNSIGNED => match i64::try_from(head.value) {
                 Ok(value) => Raw::Integer(value),
@@ -190,18 +187,22 @@ impl<'a> Reader<'a> {
             },
             major::BYTES => Raw::Bytes(self.bytes_of(head)?),
             major::TEXT => Raw::Text(self.text_of(head)?),
-            major::TAG => return self.tagged(head.value, at, depth),
+            major::TAG => return self.apart(|reader| reader.tagged(head.value, at, depth)),
             major::OTHER => match head.info {
                 FALSE => Raw::Boolean(false),
                 TRUE => Raw::Boolean(true),
                 NULL => Raw::Null,
-                _ => Raw::Float(float_of(head).ok_or(expected)?),
+                25 => Raw::Float(number::from_half(head.value as u16)),
+                26 => Raw::Float(f64::from(f32::from_bits(head.value as u32))),
+                27 => Raw::Float(f64::from_bits(head.value)),
+                _ => return Err(no_value(at)),
             },
-            _ => return Err(expected),
+            _ => return Err(no_value(at)),
         })
     }
 
     /// Reads what follows a tag (RFC 8949 §3.4).
+    #[cold]
     fn tagged(&mut self, tag: u64, at: usize, depth: usize) -> Result<Raw<'a>, DecodeError> {
         if depth >= MAX_NESTING {
             return Err(limit(at, "nested tags"));
@@ -214,7 +215,7 @@ impl<'a> Reader<'a> {
             let kind = DecodeErrorKind::Unexpected("a big number");
             return Err(DecodeError::new(at, kind));
         }
-        let inner = self.pos;
+        let inner = self.pos();
         let head = self.head()?;
         let raw = self.value_of(head, inner, depth.saturating_add(1))?;
         Ok(match (tag, raw) {
@@ -228,7 +229,7 @@ impl<'a> Reader<'a> {
 
     /// Reads `[exponent, mantissa]` after tag 4.
     fn decimal_fraction(&mut self) -> Result<f64, DecodeError> {
-        let at = self.pos;
+        let at = self.pos();
         let head = self.head()?;
         let mut left = head.count();
         let mut parts = [0; 2];
@@ -251,7 +252,7 @@ impl<'a> Reader<'a> {
 
     /// Reads an integer.
     pub(crate) fn integer(&mut self) -> Result<i64, DecodeError> {
-        let at = self.pos;
+        let at = self.pos();
         match self.value()? {
             Raw::Integer(value) => Ok(value),
             _ => Err(DecodeError::new(
@@ -262,33 +263,41 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a number: integer, float or decimal fraction.
+    #[inline]
     pub(crate) fn number(&mut self) -> Result<f64, DecodeError> {
-        let at = self.pos;
+        let at = self.pos();
         match self.value()? {
             Raw::Integer(value) | Raw::Date(value) => Ok(value as f64),
             Raw::Unsigned(value) => Ok(value as f64),
             Raw::Float(value) => Ok(value),
-            _ => Err(DecodeError::new(at, DecodeErrorKind::Expected("a number"))),
+            _ => Err(no_number(at)),
         }
     }
 
-    /// Reads text.
+    /// Reads a name.
     #[inline(always)]
-    pub(crate) fn text(&mut self) -> Result<Text<'a>, DecodeError> {
-        let at = self.pos;
+    pub(crate) fn name(&mut self) -> Result<Piece<'a>, DecodeError> {
+        let at = self.pos();
         let head = self.head()?;
         if head.major != major::TEXT {
             return Err(DecodeError::new(at, DecodeErrorKind::Expected("text")));
         }
-        self.text_of(head)
+        if head.is_indefinite() {
+            return Ok(Piece::Text(self.text_of(head)?));
+        }
+        let len = usize::try_from(head.value).unwrap_or(usize::MAX);
+        let at = self.pos();
+        Ok(Piece::Plain(self.take(len)?, at))
     }
 
     #[inline(always)]
     pub(crate) fn text_of(&mut self, head: Head) -> Result<Text<'a>, DecodeError> {
         if head.is_indefinite() {
-            return Ok(Text(TextForm::Chunks(self.chunks(major::TEXT)?)));
+            return Ok(Text(TextForm::Chunks(
+                self.apart(|reader| reader.chunks(major::TEXT))?,
+            )));
         }
-        let at = self.pos;
+        let at = self.pos();
         let bytes = self.take(usize::try_from(head.value).unwrap_or(usize::MAX))?;
         match str::from_utf8(bytes) {
             Ok(text) => Ok(Text::new(text)),
@@ -296,28 +305,33 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn bytes_of(&mut self, head: Head) -> Result<Bytes<'a>, DecodeError> {
         if head.is_indefinite() {
-            return Ok(Bytes(BytesForm::Chunks(self.chunks(major::BYTES)?)));
+            return Ok(Bytes(BytesForm::Chunks(
+                self.apart(|reader| reader.chunks(major::BYTES))?,
+            )));
         }
         let bytes = self.take(usize::try_from(head.value).unwrap_or(usize::MAX))?;
         Ok(Bytes::new(bytes))
     }
 
     /// Checks the chunks of a string and returns them without the break (RFC 8949 §3.2.3).
+    #[cold]
     fn chunks(&mut self, major: u8) -> Result<&'a [u8], DecodeError> {
-        let start = self.pos;
+        let start = self.rest;
         loop {
-            let at = self.pos;
+            let at = self.pos();
+            let len = start.len().saturating_sub(self.rest.len());
             if self.take_break() {
-                return Ok(self.bytes.get(start..at).unwrap_or_default());
+                return Ok(start.get(..len).unwrap_or_default());
             }
             let head = self.head()?;
             if head.major != major || head.is_indefinite() {
                 let kind = DecodeErrorKind::Expected("a chunk of the string");
                 return Err(DecodeError::new(at, kind));
             }
-            let at = self.pos;
+            let at = self.pos();
             let chunk = self.take(usize::try_from(head.value).unwrap_or(usize::MAX))?;
             if major == major::TEXT {
                 str::from_utf8(chunk).map_err(|error| invalid_utf8(error, at))?;
@@ -331,7 +345,7 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_nested(&mut self, depth: usize) -> Result<(), DecodeError> {
-        let at = self.pos;
+        let at = self.pos();
         if depth > MAX_NESTING {
             return Err(limit(at, "nested items"));
         }
@@ -360,6 +374,56 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Reads the argument that follows the first byte, 0 for indefinite length.
+#[inline(always)]
+fn long_argument(major: u8, info: u8, rest: &[u8]) -> Option<(u64, &[u8])> {
+    Some(match info {
+        24 => {
+            let (byte, rest) = rest.split_first()?;
+            (u64::from(*byte), rest)
+        }
+        25 => {
+            let (bytes, rest) = rest.split_first_chunk()?;
+            (u64::from(u16::from_be_bytes(*bytes)), rest)
+        }
+        26 => {
+            let (bytes, rest) = rest.split_first_chunk()?;
+            (u64::from(u32::from_be_bytes(*bytes)), rest)
+        }
+        27 => {
+            let (bytes, rest) = rest.split_first_chunk()?;
+            (u64::from_be_bytes(*bytes), rest)
+        }
+        INDEFINITE if has_indefinite(major) => (0, rest),
+        _ => return None,
+    })
+}
+
+/// Says what is wrong with a head that is not complete or not allowed.
+#[cold]
+fn odd_head(reader: Reader<'_>, major: u8, info: u8) -> DecodeError {
+    if info < 28 || (info == INDEFINITE && has_indefinite(major)) {
+        return ends(reader.len);
+    }
+    reader.fail(DecodeErrorKind::Expected("a CBOR item"))
+}
+
+#[cold]
+fn no_head(len: usize) -> DecodeError {
+    DecodeError::new(len, DecodeErrorKind::UnexpectedEnd("a CBOR item"))
+}
+
+#[cold]
+fn ends(len: usize) -> DecodeError {
+    let kind = DecodeErrorKind::UnexpectedEnd("more of a CBOR item");
+    DecodeError::new(len, kind)
+}
+
+/// True for strings, arrays, maps, and the break.
+const fn has_indefinite(major: u8) -> bool {
+    !matches!(major, major::UNSIGNED | major::NEGATIVE | major::TAG)
+}
+
 const fn limit(at: usize, what: &'static str) -> DecodeError {
     let limit = MAX_NESTING;
     DecodeError::new(at, DecodeErrorKind::LimitExceeded { what, limit })
@@ -371,13 +435,14 @@ fn invalid_utf8(error: str::Utf8Error, at: usize) -> DecodeError {
     DecodeError::new(at, DecodeErrorKind::InvalidUtf8)
 }
 
-fn float_of(head: Head) -> Option<f64> {
-    Some(match head.info {
-        25 => number::from_half(head.value as u16),
-        26 => f64::from(f32::from_bits(head.value as u32)),
-        27 => f64::from_bits(head.value),
-        _ => return None,
-    })
+#[cold]
+fn no_number(at: usize) -> DecodeError {
+    DecodeError::new(at, DecodeErrorKind::Expected("a number"))
+}
+
+#[cold]
+fn no_value(at: usize) -> DecodeError {
+    DecodeError::new(at, DecodeErrorKind::Expected("a value"))
 }
 
 /// Writes a head in its shortest form.

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::{
-    ContentFormat, DecodeError, DecodeErrorKind, Path, Record, TypeOf,
+    ContentFormat, DecodeError, DecodeErrorKind, Path, Record, Type, TypeOf,
     lwm2m_cbor::LwCborDecoder,
     name::Root,
     oma_json::OmaJsonDecoder,
@@ -32,18 +32,67 @@ pub const MAX_RECORDS: usize = 16_384;
 /// ```
 #[derive(Clone)]
 pub struct Decoder<'a> {
+    rules: Rules<'a>,
+    /// The last record. A format writes its fields here, from where `next` hands them out one by
+    /// one: returned through the layers, a record would be copied at each of them.
+    record: Record<'a>,
+    format: Format<'a>,
+}
+
+/// What holds for the records of every format.
+#[derive(Clone)]
+pub(crate) struct Rules<'a> {
     types: &'a dyn TypeOf,
     base: Path,
     within_base: bool,
+    /// How many records may still come.
     left: usize,
-    format: Format<'a>,
+}
+
+impl Rules<'_> {
+    /// Checks that a record of this path may come; `at` tells where it begins.
+    #[inline]
+    pub(crate) fn admit(
+        &mut self,
+        path: Path,
+        at: impl FnOnce() -> usize,
+    ) -> Result<(), DecodeError> {
+        if self.within_base && !self.base.contains(&path) {
+            return Err(DecodeError::new(at(), DecodeErrorKind::OutsideBase));
+        }
+        if self.left == 0 {
+            return Err(too_many_records(at()));
+        }
+        self.left = self.left.wrapping_sub(1);
+        Ok(())
+    }
+
+    /// What was read from, or is to be written to.
+    pub(crate) const fn base(&self) -> Path {
+        self.base
+    }
+
+    /// The type of the resource at `path`.
+    #[inline]
+    pub(crate) fn type_of(&self, path: Path) -> Option<Type> {
+        self.types.type_of(path)
+    }
+}
+
+#[cold]
+fn too_many_records(at: usize) -> DecodeError {
+    let kind = DecodeErrorKind::LimitExceeded {
+        what: "records",
+        limit: MAX_RECORDS,
+    };
+    DecodeError::new(at, kind)
 }
 
 #[derive(Debug, Clone)]
 enum Format<'a> {
     /// Nothing is left, or an error was returned.
     Done,
-    Single(ContentFormat, &'a [u8]),
+    Single(ContentFormat, Option<&'a [u8]>),
     Tlv(TlvDecoder<'a>),
     SenmlJson(SenmlJsonDecoder<'a>),
     SenmlCbor(SenmlCborDecoder<'a>),
@@ -77,18 +126,22 @@ impl<'a> Decoder<'a> {
                 if base.len() < 3 {
                     return Err(DecodeError::new(0, DecodeErrorKind::InvalidPath));
                 }
-                Format::Single(single, payload)
+                Format::Single(single, Some(payload))
             }
             other => {
                 let kind = DecodeErrorKind::UnsupportedFormat(other);
                 return Err(DecodeError::new(0, kind));
             }
         };
-        Ok(Self {
+        let rules = Rules {
             types,
             base,
             within_base: false,
             left: MAX_RECORDS,
+        };
+        Ok(Self {
+            rules,
+            record: Record::path_only(Path::ROOT),
             format,
         })
     }
@@ -99,7 +152,7 @@ impl<'a> Decoder<'a> {
     /// to a Read (TS-Core §7.5.6). TLV never does.
     #[must_use]
     pub fn within_base(mut self) -> Self {
-        self.within_base = true;
+        self.rules.within_base = true;
         self
     }
 
@@ -143,39 +196,21 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// Decodes the next record into `self.record`; false at the end.
+    ///
+    /// It only passes the call on, so that the formats' functions answer `next` directly.
     #[inline]
-    fn record(&mut self) -> Result<Option<Record<'a>>, DecodeError> {
+    fn advance(&mut self) -> Result<bool, DecodeError> {
+        let (rules, record) = (&mut self.rules, &mut self.record);
         match &mut self.format {
-            Format::Done => Ok(None),
-            Format::Single(format, payload) => {
-                let record = single::decode(*format, self.base, payload, self.types);
-                self.format = Format::Done;
-                record.map(Some)
-            }
-            Format::Tlv(tlv) => tlv.next_record(self.types),
-            Format::SenmlJson(pack) => pack.next_record(self.types),
-            Format::SenmlCbor(pack) => pack.next_record(self.types),
-            Format::OmaJson(pack) => pack.next_record(self.types),
-            Format::LwCbor(maps) => maps.next_record(self.types),
+            Format::Done => Ok(false),
+            Format::Single(format, payload) => single::decode(*format, payload, rules, record),
+            Format::Tlv(tlv) => tlv.next_record(rules, record),
+            Format::SenmlJson(pack) => pack.next_record(rules, record),
+            Format::SenmlCbor(pack) => pack.next_record(rules, record),
+            Format::OmaJson(pack) => pack.next_record(rules, record),
+            Format::LwCbor(maps) => maps.next_record(rules, record),
         }
-    }
-
-    /// Checks what holds for the records of every format.
-    #[inline]
-    fn check(&mut self, record: &Record<'a>) -> Result<(), DecodeErrorKind> {
-        if self.within_base && !self.base.contains(&record.path) {
-            return Err(DecodeErrorKind::OutsideBase);
-        }
-        match self.left.checked_sub(1) {
-            Some(left) => self.left = left,
-            None => {
-                return Err(DecodeErrorKind::LimitExceeded {
-                    what: "records",
-                    limit: MAX_RECORDS,
-                });
-            }
-        }
-        Ok(())
     }
 
     /// Offset of the next byte to read.
@@ -196,19 +231,12 @@ impl<'a> Iterator for Decoder<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let error = match self.record() {
-            Ok(Some(record)) => match self.check(&record) {
-                Ok(()) => return Some(Ok(record)),
-                Err(kind) => DecodeError::new(self.offset(), kind),
-            },
-            Ok(None) => {
-                self.format = Format::Done;
-                return None;
-            }
-            Err(error) => error,
-        };
+        let result = self.advance();
+        if let Ok(true) = result {
+            return Some(Ok(self.record));
+        }
         self.format = Format::Done;
-        Some(Err(error))
+        result.err().map(Err)
     }
 }
 
@@ -218,7 +246,7 @@ impl fmt::Debug for Decoder<'_> {
     /// Leaves the payload out, which may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decoder")
-            .field("base", &self.base)
+            .field("base", &self.rules.base)
             .field("offset", &self.offset())
             .finish_non_exhaustive()
     }

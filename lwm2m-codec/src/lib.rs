@@ -61,7 +61,7 @@ pub use decoder::{Decoder, MAX_RECORDS};
 pub use encoder::Encoder;
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use format::ContentFormat;
-pub use path::{MAX_ID, ParsePathError, Path};
+pub use path::{Ids, MAX_ID, ParsePathError, Path};
 pub use record::Record;
 pub use text::Text;
 pub use value::{NoTypes, ObjectLink, ParseObjectLinkError, Type, TypeOf, Value};

@@ -1,6 +1,6 @@
 //! Names of SenML and OMA JSON records: a base name and a name, joined, make a path.
 
-use crate::{DecodeErrorKind, Path, Text};
+use crate::{DecodeError, DecodeErrorKind, Path, Text};
 
 /// What may stand before the path in a name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,6 +25,67 @@ impl<'a> Root<'a> {
 
 /// Longest piece of a name that is written with escapes or in chunks, in bytes.
 pub(crate) const MAX_PIECE: usize = 64;
+
+/// A piece of a name as a payload writes it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Piece<'a> {
+    /// Without escapes or chunks, and where it begins; not checked to be UTF-8 yet, because no
+    /// more than digits and slashes is needed of nearly every name.
+    Plain(&'a [u8], usize),
+    /// In any form.
+    Text(Text<'a>),
+}
+
+impl<'a> Piece<'a> {
+    /// A piece of a payload that is known to be UTF-8.
+    #[inline]
+    pub(crate) const fn of(text: Text<'a>) -> Self {
+        match text.as_plain() {
+            Some(plain) => Self::Plain(plain.as_bytes(), 0),
+            None => Self::Text(text),
+        }
+    }
+
+    fn text(self) -> Result<Text<'a>, DecodeError> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::Plain(bytes, at) => match core::str::from_utf8(bytes) {
+                Ok(text) => Ok(Text::new(text)),
+                Err(error) => {
+                    let at = at.saturating_add(error.valid_up_to());
+                    Err(DecodeError::new(at, DecodeErrorKind::InvalidUtf8))
+                }
+            },
+        }
+    }
+}
+
+/// Reads one or more ids with slashes between them, below a path; `None` for anything else.
+#[inline]
+pub(crate) fn ids_below(path: Path, piece: &[u8]) -> Option<Path> {
+    let mut path = path;
+    // Ids have at most five digits: 16 bits could overflow, 32 can't.
+    let (mut id, mut digits) = (0u32, 0u32);
+    for byte in piece {
+        let digit = u32::from(byte.wrapping_sub(b'0'));
+        if digit < 10 {
+            if (id == 0 && digits > 0) || digits > 4 {
+                return None;
+            }
+            id = id.wrapping_mul(10).wrapping_add(digit);
+            digits = digits.wrapping_add(1);
+        } else if *byte == b'/' && digits > 0 {
+            path = path.child(u16::try_from(id).ok()?)?;
+            (id, digits) = (0, 0);
+        } else {
+            return None;
+        }
+    }
+    match digits {
+        0 => None,
+        _ => path.child(u16::try_from(id).ok()?),
+    }
+}
 
 /// Reads a name in pieces, without joining them.
 ///
@@ -87,8 +148,19 @@ impl<'a> Name<'a> {
         self.root
     }
 
+    /// The path, if a slash follows it and no root has still to come.
+    pub(crate) fn slashed(&self) -> Option<Path> {
+        let slashed = self.state == State::Slash && self.expected == Root::Slash;
+        slashed.then_some(self.path)
+    }
+
+    /// Reads a piece of the name; `at` is where an error is.
+    pub(crate) fn push_piece(&mut self, piece: Piece<'a>, at: usize) -> Result<(), DecodeError> {
+        let text = piece.text()?;
+        self.push(text).map_err(|kind| DecodeError::new(at, kind))
+    }
+
     /// Reads a piece of the name.
-    #[inline]
     pub(crate) fn push(&mut self, piece: Text<'a>) -> Result<(), DecodeErrorKind> {
         match piece.as_plain() {
             Some(plain) => self.push_str(plain, Some(plain)),
@@ -105,7 +177,6 @@ impl<'a> Name<'a> {
     }
 
     /// Reads a piece; `origin` is the same where the payload writes it plainly.
-    #[inline]
     fn push_str(&mut self, piece: &str, origin: Option<&'a str>) -> Result<(), DecodeErrorKind> {
         if self.expected == Root::Slash {
             return self.push_ids(piece.as_bytes());
@@ -160,7 +231,6 @@ impl<'a> Name<'a> {
         Ok(at.saturating_add(len))
     }
 
-    #[inline]
     fn push_ids(&mut self, piece: &[u8]) -> Result<(), DecodeErrorKind> {
         let (mut path, mut id, mut state) = (self.path, self.id, self.state);
         for byte in piece {
@@ -188,7 +258,6 @@ impl<'a> Name<'a> {
     }
 
     /// Ends the name.
-    #[inline]
     pub(crate) fn finish(&self) -> Result<Path, DecodeErrorKind> {
         let fixed = matches!(self.expected, Root::Fixed(_));
         match self.state {

@@ -1,10 +1,11 @@
 //! OMA JSON of LwM2M 1.0: `application/vnd.oma.lwm2m+json` (TS 1.0 §6.4.4).
 
 use crate::{
-    ContentFormat, DecodeError, EncodeError, Path, Record, Text, TypeOf, Value,
+    ContentFormat, DecodeError, EncodeError, Path, Record, Text, Value,
     bytes::Alphabet,
+    decoder::Rules,
     json::{Reader, write_string},
-    name::Root,
+    name::{Piece, Root},
     number,
     out::Out,
     raw::Raw,
@@ -18,7 +19,6 @@ pub(crate) struct OmaJsonDecoder<'a> {
     pack: Pack<'a>,
     base: Path,
     base_name: Option<Text<'a>>,
-    base_time: Option<f64>,
     first: bool,
 }
 
@@ -45,12 +45,12 @@ impl<'a> OmaJsonDecoder<'a> {
         reader.require(b'[', "an array")?;
         let mut pack = Pack::new();
         pack.set_base(base);
+        pack.base_time = base_time;
         Ok(Self {
             reader,
             pack,
             base,
             base_name,
-            base_time,
             first: true,
         })
     }
@@ -70,27 +70,27 @@ impl<'a> OmaJsonDecoder<'a> {
         self.reader.pos()
     }
 
+    #[inline(never)]
     pub(crate) fn next_record(
         &mut self,
-        types: &dyn TypeOf,
-    ) -> Result<Option<Record<'a>>, DecodeError> {
+        rules: &mut Rules<'_>,
+        record: &mut Record<'a>,
+    ) -> Result<bool, DecodeError> {
         let reader = &mut self.reader;
         if !reader.more(&mut self.first, b']')? {
-            return Ok(None);
+            return Ok(false);
         }
         let at = reader.pos();
         reader.require(b'{', "an object")?;
-        // The pack keeps both after the first record.
-        let mut fields = Fields {
-            base_name: self.base_name.take(),
-            base_time: self.base_time.take(),
-            ..Fields::default()
-        };
+        if let Some(name) = self.base_name.take() {
+            self.pack.read_base_name(Piece::of(name), at)?;
+        }
+        let mut fields = Fields::default();
         let mut first = true;
         while reader.more(&mut first, b'}')? {
             field(reader, &mut fields)?;
         }
-        self.pack.resolve(&fields, types, at).map(Some)
+        self.pack.resolve(&fields, rules, record, at)
     }
 }
 
@@ -98,7 +98,7 @@ fn field<'a>(reader: &mut Reader<'a>, fields: &mut Fields<'a>) -> Result<(), Dec
     let at = reader.pos();
     let value = match reader.key()?.as_plain() {
         Some("n") => {
-            fields.name = Some(reader.string()?);
+            fields.name = Some(Piece::of(reader.string()?));
             return Ok(());
         }
         Some("t") => {

@@ -1,6 +1,6 @@
 //! Paths of objects, instances, resources and resource instances.
 
-use core::{fmt, str::FromStr};
+use core::{fmt, ops::Deref, str::FromStr};
 
 /// The reserved id 65535, which names nothing (TS-Core §7.4).
 pub const MAX_ID: u16 = u16::MAX;
@@ -18,49 +18,55 @@ pub const MAX_ID: u16 = u16::MAX;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Path {
-    // Unused ids hold 0, so that the derived order is right: equal prefixes differ by `len`.
+    // The ids in one register, the first one highest; unused ones are 0. The derived order is
+    // right, then: equal prefixes differ by `len`. Both fields are as wide as what a processor
+    // copies at once, so that a path travels in two registers.
+    packed: u64,
+    len: usize,
+}
+
+/// The ids of a [`Path`]: a slice of none to four.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ids {
     ids: [u16; 4],
-    // As wide as an id, so that copies read what was written as a whole.
-    len: u16,
+    len: usize,
+}
+
+impl Deref for Ids {
+    type Target = [u16];
+
+    #[inline]
+    fn deref(&self) -> &[u16] {
+        self.ids.get(..self.len).unwrap_or_default()
+    }
 }
 
 impl Path {
     /// The root path `/`.
-    pub const ROOT: Self = Self {
-        ids: [0; 4],
-        len: 0,
-    };
+    pub const ROOT: Self = Self { packed: 0, len: 0 };
 
     /// Path of an object.
+    #[inline]
     pub const fn object(object: u16) -> Self {
-        Self {
-            ids: [object, 0, 0, 0],
-            len: 1,
-        }
+        Self::ROOT.child_or_self(object)
     }
 
     /// Path of an object instance.
+    #[inline]
     pub const fn instance(object: u16, instance: u16) -> Self {
-        Self {
-            ids: [object, instance, 0, 0],
-            len: 2,
-        }
+        Self::object(object).child_or_self(instance)
     }
 
     /// Path of a resource.
+    #[inline]
     pub const fn resource(object: u16, instance: u16, resource: u16) -> Self {
-        Self {
-            ids: [object, instance, resource, 0],
-            len: 3,
-        }
+        Self::instance(object, instance).child_or_self(resource)
     }
 
     /// Path of a resource instance.
+    #[inline]
     pub const fn resource_instance(object: u16, instance: u16, resource: u16, ri: u16) -> Self {
-        Self {
-            ids: [object, instance, resource, ri],
-            len: 4,
-        }
+        Self::resource(object, instance, resource).child_or_self(ri)
     }
 
     /// Makes a path from ids; `None` if there are more than four.
@@ -74,8 +80,9 @@ impl Path {
 
     /// Number of ids, 0 to 4.
     #[allow(clippy::len_without_is_empty)]
+    #[inline]
     pub const fn len(&self) -> usize {
-        self.len as usize
+        self.len
     }
 
     /// True for `/`.
@@ -84,37 +91,62 @@ impl Path {
     }
 
     /// The ids of this path.
-    pub fn ids(&self) -> &[u16] {
-        self.ids.get(..self.len()).unwrap_or_default()
+    #[inline]
+    pub const fn ids(&self) -> Ids {
+        let ids = [
+            (self.packed >> 48) as u16,
+            (self.packed >> 32) as u16,
+            (self.packed >> 16) as u16,
+            self.packed as u16,
+        ];
+        Ids { ids, len: self.len }
     }
 
-    fn id(&self, level: usize) -> Option<u16> {
-        self.ids().get(level).copied()
+    #[inline]
+    const fn id(&self, level: usize) -> Option<u16> {
+        if level >= self.len {
+            return None;
+        }
+        Some(self.packed.wrapping_shr(Self::shift(level)) as u16)
+    }
+
+    /// How far the id at a level, 0 to 3, is from the right.
+    #[inline]
+    const fn shift(level: usize) -> u32 {
+        48u32.wrapping_sub((level as u32).wrapping_mul(16))
     }
 
     /// Object ID.
-    pub fn object_id(&self) -> Option<u16> {
+    #[inline]
+    pub const fn object_id(&self) -> Option<u16> {
         self.id(0)
     }
 
     /// Object Instance ID.
-    pub fn instance_id(&self) -> Option<u16> {
+    #[inline]
+    pub const fn instance_id(&self) -> Option<u16> {
         self.id(1)
     }
 
     /// Resource ID.
-    pub fn resource_id(&self) -> Option<u16> {
+    #[inline]
+    pub const fn resource_id(&self) -> Option<u16> {
         self.id(2)
     }
 
     /// Resource Instance ID.
-    pub fn resource_instance_id(&self) -> Option<u16> {
+    #[inline]
+    pub const fn resource_instance_id(&self) -> Option<u16> {
         self.id(3)
     }
 
     /// The last id.
-    pub fn last_id(&self) -> Option<u16> {
-        self.ids().last().copied()
+    #[inline]
+    pub const fn last_id(&self) -> Option<u16> {
+        match self.len {
+            0 => None,
+            len => self.id(len.wrapping_sub(1)),
+        }
     }
 
     /// This path with one more id; `None` if it has four already.
@@ -133,72 +165,43 @@ impl Path {
         if self.len >= 4 {
             return *self;
         }
-        let packed = self.packed() | ((id as u64) << self.bits());
-        Self::from_packed(packed, self.len.wrapping_add(1))
+        Self {
+            packed: self.packed | (id as u64).wrapping_shl(Self::shift(self.len)),
+            len: self.len.wrapping_add(1),
+        }
     }
 
     /// This path without its last id; `None` for `/`.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
-        self.len
-            .checked_sub(1)
-            .map(|len| self.truncated(usize::from(len)))
+        self.len.checked_sub(1).map(|len| self.truncated(len))
     }
 
     /// The first `len` ids of this path; the path itself if it is shorter.
     #[must_use]
     #[inline]
     pub const fn truncated(&self, len: usize) -> Self {
-        if len >= self.len as usize {
+        if len >= self.len {
             return *self;
         }
-        let short = Self {
-            ids: self.ids,
-            len: len as u16,
-        };
-        Self::from_packed(self.packed() & short.mask(), short.len)
+        Self {
+            packed: self.packed & Self::mask(len),
+            len,
+        }
     }
 
     /// True if `other` is this path or lies below it.
     #[inline]
     pub const fn contains(&self, other: &Self) -> bool {
-        self.len <= other.len && other.packed() & self.mask() == self.packed()
+        self.len <= other.len && other.packed & Self::mask(self.len) == self.packed
     }
 
-    /// The ids in one register, the first one lowest: writing them one by one and reading the
-    /// path as a whole right after would stall the processor.
+    /// The bits that so many ids take.
     #[inline]
-    const fn packed(&self) -> u64 {
-        let [a, b, c, d] = self.ids;
-        (a as u64) | ((b as u64) << 16) | ((c as u64) << 32) | ((d as u64) << 48)
-    }
-
-    #[inline]
-    const fn from_packed(packed: u64, len: u16) -> Self {
-        let ids = [
-            packed as u16,
-            (packed >> 16) as u16,
-            (packed >> 32) as u16,
-            (packed >> 48) as u16,
-        ];
-        Self { ids, len }
-    }
-
-    /// Number of bits that the ids take.
-    #[inline]
-    const fn bits(&self) -> u32 {
-        (self.len as u32).wrapping_mul(16)
-    }
-
-    /// The bits that the ids take.
-    #[inline]
-    const fn mask(&self) -> u64 {
-        match self.len {
+    const fn mask(len: usize) -> u64 {
+        match len {
             0 => 0,
-            1 => 0xffff,
-            2 => 0xffff_ffff,
-            3 => 0xffff_ffff_ffff,
-            _ => u64::MAX,
+            _ => u64::MAX.wrapping_shl(Self::shift(len.wrapping_sub(1))),
         }
     }
 }

@@ -24,17 +24,35 @@ pub(crate) enum Raw<'a> {
 }
 
 impl<'a> Raw<'a> {
-    /// Makes the value, of the type wanted if one is known (TS-Core App. C).
-    #[inline]
-    pub(crate) fn typed(self, wanted: Option<Type>) -> Result<Value<'a>, DecodeErrorKind> {
-        match wanted {
-            None => self.untyped(),
-            Some(wanted) => self
-                .of_type(wanted)
-                .ok_or(DecodeErrorKind::InvalidValue(wanted)),
+    /// Makes the value, of the type wanted if one is known (TS-Core App. C), in place: a value
+    /// that is returned would be put together in one place and copied to another.
+    #[inline(always)]
+    pub(crate) fn store(
+        self,
+        wanted: Option<Type>,
+        place: &mut Option<Value<'a>>,
+    ) -> Result<(), DecodeErrorKind> {
+        let Some(wanted) = wanted else {
+            *place = Some(self.untyped()?);
+            return Ok(());
+        };
+        match (wanted, self) {
+            (Type::String, Self::Text(text)) => *place = Some(Value::String(text)),
+            (Type::Integer, Self::Integer(value)) => *place = Some(Value::Integer(value)),
+            (Type::Time, Self::Integer(value)) => *place = Some(Value::Time(value)),
+            (Type::Float, Self::Float(value)) => *place = Some(Value::Float(value)),
+            (Type::Float, Self::Integer(value)) => *place = Some(Value::Float(value as f64)),
+            (Type::Boolean, Self::Boolean(value)) => *place = Some(Value::Boolean(value)),
+            (Type::Opaque, Self::Bytes(bytes)) => *place = Some(Value::Opaque(bytes)),
+            (wanted, raw) => match raw.rare(wanted) {
+                Some(value) => *place = Some(value),
+                None => return Err(DecodeErrorKind::InvalidValue(wanted)),
+            },
         }
+        Ok(())
     }
 
+    #[inline(never)]
     fn untyped(self) -> Result<Value<'a>, DecodeErrorKind> {
         Ok(match self {
             Self::Integer(value) => Value::Integer(value),
@@ -51,20 +69,17 @@ impl<'a> Raw<'a> {
         })
     }
 
-    #[inline]
-    fn of_type(self, wanted: Type) -> Option<Value<'a>> {
+    /// Converts what is not of the type wanted as it stands.
+    #[inline(never)]
+    fn rare(self, wanted: Type) -> Option<Value<'a>> {
         Some(match (wanted, self) {
             (_, Self::Null) => Value::Null,
-            (Type::String, Self::Text(text) | Self::TextOrBase64(text)) => Value::String(text),
+            (Type::String, Self::TextOrBase64(text)) => Value::String(text),
             (Type::CoreLink, Self::Text(text) | Self::TextOrBase64(text)) => Value::CoreLink(text),
             (Type::Integer, raw) => Value::Integer(raw.integer()?),
             (Type::Unsigned, Self::Unsigned(value)) => Value::Unsigned(value),
             (Type::Unsigned, raw) => Value::Unsigned(u64::try_from(raw.integer()?).ok()?),
-            (Type::Float, Self::Float(value)) => Value::Float(value),
-            (Type::Float, Self::Integer(value)) => Value::Float(value as f64),
             (Type::Float, Self::Unsigned(value)) => Value::Float(value as f64),
-            (Type::Boolean, Self::Boolean(value)) => Value::Boolean(value),
-            (Type::Opaque, Self::Bytes(bytes)) => Value::Opaque(bytes),
             (Type::Opaque, Self::TextOrBase64(text)) => Value::Opaque(Bytes::from_base64(text)?),
             (Type::Time, Self::Date(seconds)) => Value::Time(seconds),
             (Type::Time, Self::Text(text)) => Value::Time(number::parse_date(text)?),
@@ -77,6 +92,7 @@ impl<'a> Raw<'a> {
     }
 
     /// The number, if it is integral: some encoders write integers as floats.
+    #[inline]
     fn integer(self) -> Option<i64> {
         match self {
             Self::Integer(value) => Some(value),
@@ -87,6 +103,7 @@ impl<'a> Raw<'a> {
 }
 
 /// Parses `3:0`; Zephyr sends a trailing NUL.
+#[inline(never)]
 fn object_link(text: Text<'_>) -> Option<ObjectLink> {
     let mut buf = [0; 16];
     let text = text.resolve(&mut buf)?;

@@ -27,6 +27,22 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// Becomes a record of a value without a time.
+    #[inline]
+    pub(crate) fn set(&mut self, path: Path, value: Value<'a>) {
+        self.path = path;
+        self.time = None;
+        self.value = Some(value);
+    }
+
+    /// Becomes a record that only names a path.
+    #[inline]
+    pub(crate) fn set_path(&mut self, path: Path) {
+        self.path = path;
+        self.time = None;
+        self.value = None;
+    }
+
     /// Makes a record that only names a path.
     pub const fn path_only(path: Path) -> Self {
         Self {

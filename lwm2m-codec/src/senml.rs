@@ -9,21 +9,19 @@ pub(crate) use encode::{NameText, SenmlEncoder, json_key, write_base_name};
 pub(crate) use json::SenmlJsonDecoder;
 
 use crate::{
-    Bytes, DecodeError, DecodeErrorKind, Record, Text, Type, TypeOf,
-    name::{Name, Root},
+    Bytes, DecodeError, DecodeErrorKind, Path, Record, Text, Type,
+    decoder::Rules,
+    name::{Name, Piece, Root, ids_below},
     raw::Raw,
 };
 
 /// The highest SenML version (RFC 8428 §4.4).
 const MAX_VERSION: f64 = 10.0;
 
-/// The fields of one record that mean something to LwM2M.
+/// The fields of one record; those that hold for later records too go straight to the [`Pack`].
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Fields<'a> {
-    pub(crate) base_name: Option<Text<'a>>,
-    pub(crate) base_time: Option<f64>,
-    pub(crate) base_value: Option<f64>,
-    pub(crate) name: Option<Text<'a>>,
+    pub(crate) name: Option<Piece<'a>>,
     pub(crate) time: Option<f64>,
     pub(crate) value: Option<Raw<'a>>,
 }
@@ -90,8 +88,10 @@ impl Label {
 pub(crate) struct Pack<'a> {
     root: Root<'a>,
     base_name: Name<'a>,
-    base_time: Option<f64>,
-    base_value: f64,
+    /// The path that the base name is, if names below it may begin with an id.
+    base: Option<Path>,
+    pub(crate) base_time: Option<f64>,
+    pub(crate) base_value: f64,
     /// The root of the last record.
     pub(crate) last_root: Option<&'a str>,
 }
@@ -101,6 +101,7 @@ impl<'a> Pack<'a> {
         Self {
             root: Root::Slash,
             base_name: Name::new(Root::Slash),
+            base: None,
             base_time: None,
             base_value: 0.0,
             last_root: None,
@@ -109,68 +110,80 @@ impl<'a> Pack<'a> {
 
     pub(crate) fn set_root(&mut self, root: Root<'a>) {
         self.root = root;
-        self.base_name = Name::new(root);
+        self.set_base_name(Name::new(root));
     }
 
     /// Names are relative to this path until a base name comes.
-    pub(crate) fn set_base(&mut self, base: crate::Path) {
-        self.base_name = Name::below(base);
+    pub(crate) fn set_base(&mut self, base: Path) {
+        self.set_base_name(Name::below(base));
+    }
+
+    fn set_base_name(&mut self, name: Name<'a>) {
+        self.base_name = name;
+        self.base = name.slashed();
+        self.last_root = name.root();
     }
 
     /// Resolves a record, after all its fields were read (RFC 8428 §4.6).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn resolve(
         &mut self,
         fields: &Fields<'a>,
-        types: &dyn TypeOf,
+        rules: &mut Rules<'_>,
+        record: &mut Record<'a>,
         at: usize,
-    ) -> Result<Record<'a>, DecodeError> {
-        let fail = |kind| DecodeError::new(at, kind);
-        if let Some(base) = fields.base_name {
-            let mut name = Name::new(self.root);
-            name.push(base).map_err(fail)?;
-            self.base_name = name;
-        }
-        if fields.base_time.is_some() {
-            self.base_time = fields.base_time;
-        }
-        if let Some(value) = fields.base_value {
-            self.base_value = value;
-        }
-        let mut name = self.base_name;
-        if let Some(piece) = fields.name {
-            name.push(piece).map_err(fail)?;
-        }
-        self.last_root = name.root();
-        let path = name.finish().map_err(fail)?;
-        let time = match (self.base_time, fields.time) {
+    ) -> Result<bool, DecodeError> {
+        let path = match (self.base, fields.name) {
+            (Some(base), Some(Piece::Plain(piece, _))) => ids_below(base, piece),
+            _ => None,
+        };
+        let path = match path {
+            Some(path) => path,
+            None => self.odd_name(fields.name, at)?,
+        };
+        rules.admit(path, || at)?;
+        record.path = path;
+        record.time = match (self.base_time, fields.time) {
             (None, time) => time,
             (base, None) => base,
             (Some(base), Some(time)) => Some(base + time),
         };
         let Some(raw) = fields.value else {
-            return Ok(Record {
-                path,
-                time,
-                value: None,
-            });
+            record.value = None;
+            return Ok(true);
         };
-        match self.add_base(raw).typed(types.type_of(path)) {
-            Ok(value) => Ok(Record {
-                path,
-                time,
-                value: Some(value),
-            }),
-            Err(kind) => Err(fail(kind)),
+        let raw = match self.base_value {
+            0.0 => raw,
+            _ => self.add_base(raw),
+        };
+        match raw.store(rules.type_of(path), &mut record.value) {
+            Ok(()) => Ok(true),
+            Err(kind) => Err(DecodeError::new(at, kind)),
         }
     }
 
-    /// Adds the base value to a number (RFC 8428 §4.1).
-    #[inline]
-    fn add_base(&self, raw: Raw<'a>) -> Raw<'a> {
-        if self.base_value == 0.0 {
-            return raw;
+    /// Takes a base name; `at` is where an error is.
+    pub(crate) fn read_base_name(&mut self, base: Piece<'a>, at: usize) -> Result<(), DecodeError> {
+        let mut name = Name::new(self.root);
+        name.push_piece(base, at)?;
+        self.set_base_name(name);
+        Ok(())
+    }
+
+    /// Joins base name and name in any form that is allowed.
+    #[inline(never)]
+    fn odd_name(&mut self, piece: Option<Piece<'a>>, at: usize) -> Result<Path, DecodeError> {
+        let mut name = self.base_name;
+        if let Some(piece) = piece {
+            name.push_piece(piece, at)?;
         }
+        self.last_root = name.root();
+        name.finish().map_err(|kind| DecodeError::new(at, kind))
+    }
+
+    /// Adds the base value to a number (RFC 8428 §4.1).
+    #[cold]
+    fn add_base(&self, raw: Raw<'a>) -> Raw<'a> {
         let sum = match raw {
             Raw::Integer(value) => value as f64 + self.base_value,
             Raw::Unsigned(value) => value as f64 + self.base_value,
@@ -184,15 +197,19 @@ impl<'a> Pack<'a> {
 
 impl<'a> Fields<'a> {
     /// Notes the value; a record has only one (RFC 8428 §4.2).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn set_value(&mut self, value: Raw<'a>, at: usize) -> Result<(), DecodeError> {
         if self.value.is_some() {
-            let kind = DecodeErrorKind::Unexpected("a second value");
-            return Err(DecodeError::new(at, kind));
+            return Err(second_value(at));
         }
         self.value = Some(value);
         Ok(())
     }
+}
+
+#[cold]
+fn second_value(at: usize) -> DecodeError {
+    DecodeError::new(at, DecodeErrorKind::Unexpected("a second value"))
 }
 
 fn check_version(version: f64, at: usize) -> Result<(), DecodeError> {

@@ -1,27 +1,36 @@
 //! Formats that carry one value: text, opaque, CBOR.
 
 use crate::{
-    Bytes, ContentFormat, DecodeError, DecodeErrorKind, EncodeError, Path, Record, Type, TypeOf,
-    Value, bytes::Alphabet, cbor, number, out::Out, raw,
+    Bytes, ContentFormat, DecodeError, DecodeErrorKind, EncodeError, Record, Type, Value,
+    bytes::Alphabet, cbor, decoder::Rules, number, out::Out, raw,
 };
 
-/// Decodes the one value of a payload (TS-Core §7.5.1–§7.5.3).
+/// Decodes the one value of a payload (TS-Core §7.5.1–§7.5.3); false if that was done before.
+#[inline(never)]
 pub(crate) fn decode<'a>(
     format: ContentFormat,
-    base: Path,
-    payload: &'a [u8],
-    types: &dyn TypeOf,
-) -> Result<Record<'a>, DecodeError> {
-    let wanted = types.type_of(base);
+    payload: &mut Option<&'a [u8]>,
+    rules: &Rules<'_>,
+    record: &mut Record<'a>,
+) -> Result<bool, DecodeError> {
+    let Some(payload) = payload.take() else {
+        return Ok(false);
+    };
+    let base = rules.base();
+    let wanted = rules.type_of(base);
     let value = match format {
         ContentFormat::TEXT => text(payload, wanted.unwrap_or(Type::String)),
         ContentFormat::OPAQUE => match wanted {
             None | Some(Type::Opaque) => Ok(Value::Opaque(Bytes::new(payload))),
             Some(other) => Err(DecodeError::new(0, DecodeErrorKind::InvalidValue(other))),
         },
-        _ => cbor_value(payload, wanted),
+        _ => {
+            record.set_path(base);
+            return cbor_value(payload, wanted, &mut record.value).map(|()| true);
+        }
     };
-    value.map(|value| Record::new(base, value))
+    record.set(base, value?);
+    Ok(true)
 }
 
 fn text(payload: &[u8], wanted: Type) -> Result<Value<'_>, DecodeError> {
@@ -30,11 +39,16 @@ fn text(payload: &[u8], wanted: Type) -> Result<Value<'_>, DecodeError> {
     raw::from_text(text, wanted).ok_or(DecodeError::new(0, DecodeErrorKind::InvalidValue(wanted)))
 }
 
-fn cbor_value(payload: &[u8], wanted: Option<Type>) -> Result<Value<'_>, DecodeError> {
+fn cbor_value<'a>(
+    payload: &'a [u8],
+    wanted: Option<Type>,
+    place: &mut Option<Value<'a>>,
+) -> Result<(), DecodeError> {
     let mut reader = cbor::Reader::new(payload);
     let raw = reader.value()?;
     reader.end()?;
-    raw.typed(wanted).map_err(|kind| DecodeError::new(0, kind))
+    raw.store(wanted, place)
+        .map_err(|kind| DecodeError::new(0, kind))
 }
 
 /// Writes one value.

@@ -89,7 +89,7 @@ impl Object for Statistics {
     }
 
     fn write(&mut self, path: Path, value: Value<'_>) -> Result<(), Failure> {
-        match (path.ids(), value) {
+        match (&*path.ids(), value) {
             ([_, 0, 8], Value::Integer(period)) => self.period = period,
             _ => return Err(Failure::not_allowed(path)),
         }

@@ -5,6 +5,8 @@
 //! Applications reach the engine by a [`Handle`], which sends closures over a bounded channel;
 //! the engine's events come out of another one.
 //!
+//! [`server`] and [`device`] are the async faces of the two engines that most applications want.
+//!
 //! | scheme | server | client |
 //! |---|---|---|
 //! | `coap://` | [`Driver::udp`]: each source address is a peer | own socket per connection |

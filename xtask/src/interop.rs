@@ -1,5 +1,6 @@
 //! `cargo xtask interop`: our commands against implementations that others wrote.
 //!
+//! - [`leshan`]: the cases with Eclipse Leshan, both ways;
 //! - [`libcoap`]: the cases with libcoap's command line clients;
 //! - [`coap_client`]: one run of such a client, and what it says it sent and got;
 //! - [`process`]: processes and a folder that are gone at the end, whatever happens;
@@ -8,6 +9,7 @@
 
 mod coap_client;
 mod http;
+mod leshan;
 mod libcoap;
 mod process;
 mod report;
@@ -42,6 +44,7 @@ const PACKAGE: &str = "libcoap3-bin";
 /// Runs `cargo xtask interop` with the arguments after its name.
 pub(crate) fn command(arguments: &[String], context: &Context) -> ExitCode {
     match arguments.first().map(String::as_str) {
+        Some("leshan") => return leshan::command(arguments.get(1..).unwrap_or_default(), context),
         Some("libcoap") if arguments.len() == 1 => {}
         Some("--help" | "-h" | "help") => {
             println!("{HELP}");

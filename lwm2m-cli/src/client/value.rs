@@ -1,9 +1,12 @@
 //! Values that people write and read: text by the type of the resource.
 
 use lwm2m_codec::{ContentFormat, Decoder, ParsePathError, Path, Type};
-use lwm2m_model::{Failure, OwnedValue, Tree};
+use lwm2m_model::{Failure, OwnedValue, Tree, is_secret};
 
 use crate::hex;
+
+/// What stands for key material.
+const SECRET: &str = "(secret)";
 
 /// Says why a text is not a value for a path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +49,10 @@ pub(crate) fn write(tree: &mut Tree, path: Path, text: &str) -> Result<(), Value
 pub(crate) fn show(tree: &Tree, path: Path) -> Result<String, ValueError> {
     data_type(tree, path)?;
     let mut shown = String::new();
+    let secret = path.object_id().zip(path.resource_id());
+    if secret.is_some_and(|(object, resource)| is_secret(object, resource)) {
+        return Ok(SECRET.to_owned());
+    }
     tree.read(path, &mut |value| {
         shown = OwnedValue::from_value(value).map_or_else(String::new, |value| text(&value));
     })?;
@@ -91,7 +98,7 @@ pub(crate) fn text(value: &OwnedValue) -> String {
         OwnedValue::Boolean(flag) => u8::from(*flag).to_string(),
         OwnedValue::Opaque(bytes) => hex::encode(bytes),
         OwnedValue::ObjectLink(link) => link.to_string(),
-        _ => "(secret)".to_owned(),
+        _ => SECRET.to_owned(),
     }
 }
 

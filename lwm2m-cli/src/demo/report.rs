@@ -40,8 +40,24 @@ impl std::fmt::Display for Label {
     }
 }
 
-/// Widths of operation, path, format, both counts of bytes, and result.
-const WIDTHS: [usize; 6] = [20, 26, 12, 9, 11, 40];
+/// Widths of operation, path, format, both counts of bytes, code, and result.
+const WIDTHS: [usize; 7] = [18, 27, 10, 9, 11, 4, 32];
+
+/// What a step came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// Code of the answer, such as 2.05.
+    pub(crate) code: String,
+    pub(crate) text: String,
+}
+
+/// What a step that went well came to.
+pub(crate) fn done(code: &str, text: impl Into<String>) -> Result<Done, Reason> {
+    Ok(Done {
+        code: code.to_owned(),
+        text: text.into(),
+    })
+}
 
 /// Prints rows as they come, and counts them.
 #[derive(Debug)]
@@ -63,55 +79,48 @@ impl Report {
 
     /// Prints what the table shows and its head.
     pub(crate) fn head(&self, text: &str) {
-        let [operation, path, format, to, from, result] = WIDTHS;
         print(text);
-        print(&self.paint(
-            "1",
-            &format!(
-                "{:<operation$} {:<path$} {:<format$} {:>to$} {:>from$}  {:<result$} {:>8}",
-                "OPERATION", "PATH", "FORMAT", "TO DEVICE", "FROM DEVICE", "RESULT", "TIME"
-            ),
-        ));
+        let columns = [
+            "OPERATION",
+            "PATH",
+            "FORMAT",
+            "TO DEVICE",
+            "FROM DEVICE",
+            "CODE",
+            "RESULT",
+        ];
+        print(&self.paint("1", &line(columns, "TIME")));
     }
 
     /// Prints a row; bytes that could not be counted are left out.
-    pub(crate) fn row(
-        &mut self,
-        label: &Label,
-        bytes: Option<Bytes>,
-        result: &str,
-        took: Duration,
-    ) {
+    pub(crate) fn row(&mut self, label: &Label, bytes: Option<Bytes>, done: &Done, took: Duration) {
         self.rows += 1;
         self.bytes = self.bytes + bytes.unwrap_or_default();
         let count = |count: Option<usize>| count.map_or("-".to_owned(), |count| count.to_string());
-        let [operation, path, format, to, from, width] = WIDTHS;
-        let left = format!(
-            "{:<operation$} {:<path$} {:<format$} {:>to$} {:>from$}",
-            label.operation,
-            cut(&label.path, path),
-            label.format,
-            count(bytes.map(|bytes| bytes.to_device)),
-            count(bytes.map(|bytes| bytes.from_device)),
-        );
-        let result = self.paint("32", &format!("{:<width$}", cut(result, width)));
-        print(&format!("{left}  {result} {:>8}", time(took)));
+        let columns = [
+            &label.operation,
+            &label.path,
+            &label.format,
+            &*count(bytes.map(|bytes| bytes.to_device)),
+            &*count(bytes.map(|bytes| bytes.from_device)),
+            &done.code,
+            &done.text,
+        ];
+        print(&line(columns, &time(took)));
     }
 
-    /// Prints the row of a step that failed, and why.
-    pub(crate) fn failed(&self, label: &Label, reason: &Reason, took: Duration) {
-        let [operation, path, format, to, from, width] = WIDTHS;
-        let left = format!(
-            "{:<operation$} {:<path$} {:<format$} {:>to$} {:>from$}",
-            label.operation,
-            cut(&label.path, path),
-            label.format,
+    /// Prints the row of a step that failed.
+    pub(crate) fn failed(&self, label: &Label, took: Duration) {
+        let columns = [
+            &label.operation,
+            &label.path,
+            &*label.format,
             "-",
             "-",
-        );
-        let result = self.paint("31", &format!("{:<width$}", "FAILED"));
-        print(&format!("{left}  {result} {:>8}", time(took)));
-        print(&self.paint("31", &format!("    {reason}")));
+            "-",
+            "FAILED",
+        ];
+        print(&self.paint("31", &line(columns, &time(took))));
     }
 
     /// Prints the last line.
@@ -133,6 +142,28 @@ impl Report {
             false => text.to_owned(),
         }
     }
+}
+
+/// A row of the table.
+fn line(columns: [&str; 7], time: &str) -> String {
+    let [operation, path, format, to, from, code, result] = columns;
+    let [
+        w_operation,
+        w_path,
+        w_format,
+        w_to,
+        w_from,
+        w_code,
+        w_result,
+    ] = WIDTHS;
+    format!(
+        "{:<w_operation$} {:<w_path$} {:<w_format$} {to:>w_to$} {from:>w_from$}  {code:<w_code$} \
+         {:<w_result$} {time:>9}",
+        cut(operation, w_operation),
+        cut(path, w_path),
+        cut(format, w_format),
+        cut(result, w_result),
+    )
 }
 
 fn time(took: Duration) -> String {
@@ -160,6 +191,15 @@ mod tests {
     fn what_is_too_wide_is_cut() {
         assert_eq!(cut("abc", 3), "abc");
         assert_eq!(cut("äbcd", 3), "äb…");
+    }
+
+    #[test]
+    fn rows_have_the_same_width() {
+        let short = line(["a", "b", "c", "1", "2", "2.05", "d"], "1.0 ms");
+        let wide = "something that is much too wide for its column, whichever it is";
+        let long = line([wide, wide, wide, "1", "2", "2.05", wide], "1.0 ms");
+        assert_eq!(short.chars().count(), long.chars().count());
+        assert!(short.chars().count() < 130);
     }
 
     #[test]

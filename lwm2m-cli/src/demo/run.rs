@@ -1,12 +1,12 @@
 //! Runs steps one after the other: time, bytes, sabotage, and what a step that fails means.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{
     process::Ending,
     reason::Reason,
     relay::Bytes,
-    report::{Label, Report},
+    report::{Done, Label, Report},
     sabotage::Sabotage,
     world::World,
 };
@@ -46,7 +46,12 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    pub(crate) const fn new(world: World, report: Report, sabotage: Option<Sabotage>) -> Self {
+    pub(crate) fn new(world: World, report: Report, sabotage: Option<Sabotage>) -> Self {
+        // A wrong key is in use from the start.
+        let sabotage = match sabotage {
+            Some(Sabotage::WrongKey { .. }) => None,
+            other => other,
+        };
         Self {
             world,
             report,
@@ -60,7 +65,7 @@ impl Runner {
     pub(crate) async fn step(
         &mut self,
         label: Label,
-        work: impl AsyncFnOnce(&mut World) -> Result<String, Reason>,
+        work: impl AsyncFnOnce(&mut World) -> Result<Done, Reason>,
     ) -> Result<(), Failed> {
         self.counted(label, Count::Server, work).await
     }
@@ -70,22 +75,21 @@ impl Runner {
         &mut self,
         label: Label,
         count: Count,
-        work: impl AsyncFnOnce(&mut World) -> Result<String, Reason>,
+        work: impl AsyncFnOnce(&mut World) -> Result<Done, Reason>,
     ) -> Result<(), Failed> {
         self.number += 1;
         self.break_something(&label.operation);
-        let before = self.world.server_relay.total();
-        let start = Instant::now();
+        let before = self.world.begin();
         let result = self.attempt(work).await;
-        let took = start.elapsed();
+        let took = self.world.took();
         match result {
-            Ok(result) => {
+            Ok(done) => {
                 let bytes = self.bytes(count, before).await;
-                self.report.row(&label, bytes, &result, took);
+                self.report.row(&label, bytes, &done, took);
                 Ok(())
             }
             Err(reason) => {
-                self.report.failed(&label, &reason, took);
+                self.report.failed(&label, took);
                 Err(Failed {
                     number: self.number,
                     label,
@@ -93,6 +97,11 @@ impl Runner {
                 })
             }
         }
+    }
+
+    /// True if a sabotage did not happen: a test that breaks nothing shows nothing.
+    pub(crate) const fn is_unbroken(&self) -> bool {
+        self.sabotage.is_some() || self.world.alter
     }
 
     /// From now on a process may end.
@@ -110,8 +119,8 @@ impl Runner {
 
     async fn attempt(
         &mut self,
-        work: impl AsyncFnOnce(&mut World) -> Result<String, Reason>,
-    ) -> Result<String, Reason> {
+        work: impl AsyncFnOnce(&mut World) -> Result<Done, Reason>,
+    ) -> Result<Done, Reason> {
         let mut endings = self.endings();
         let worked = tokio::select! {
             worked = tokio::time::timeout(STEP_TIMEOUT, work(&mut self.world)) => worked,
@@ -147,12 +156,9 @@ impl Runner {
         bound.map(super::process::Process::ending).collect()
     }
 
-    async fn bytes(&self, count: Count, before: Bytes) -> Option<Bytes> {
+    async fn bytes(&mut self, count: Count, before: Bytes) -> Option<Bytes> {
         match count {
-            Count::Server => {
-                self.world.server_relay.settle().await;
-                Some(self.world.server_relay.total() - before)
-            }
+            Count::Server => Some(self.world.passed().await - before),
             Count::Bootstrap(number) => {
                 self.world.bootstrap_relay.exchanges()?.get(number).copied()
             }

@@ -1,6 +1,12 @@
 //! The three processes of the demonstration, and how they are talked to.
 
-use std::{collections::VecDeque, io, net::SocketAddr, path::Path as FilePath};
+use std::{
+    collections::VecDeque,
+    io,
+    net::SocketAddr,
+    path::Path as FilePath,
+    time::{Duration, Instant},
+};
 
 use lwm2m_model::objects;
 use serde_json::{Value, json};
@@ -10,7 +16,7 @@ use super::{
     http::{Body, Events, Http, ServerEvent},
     process::Process,
     reason::{Reason, expect},
-    relay::Relay,
+    relay::{Bytes, Relay},
     sabotage::Sabotage,
 };
 use crate::{client, hex};
@@ -48,6 +54,9 @@ pub(crate) struct World {
     pub(crate) device_events: VecDeque<Value>,
     /// The Device object as it should be now.
     pub(crate) device_values: objects::Device,
+    started: Instant,
+    /// Time and bytes when the step's own operation was over.
+    measured: Option<(Duration, Bytes)>,
     /// What is waited for, for a report.
     pub(crate) waiting: String,
     /// The next answer is altered.
@@ -124,6 +133,8 @@ impl World {
             http,
             events,
             device_values: client::device_values(ENDPOINT),
+            started: Instant::now(),
+            measured: None,
             waiting: String::new(),
             alter: false,
             factory_key,
@@ -147,6 +158,35 @@ impl World {
         ];
         self.device = Some(Process::start(DEVICE, &arguments, Some(&self.factory_key))?);
         Ok(())
+    }
+
+    /// Begins a step; returns what passed between device and server before.
+    pub(crate) fn begin(&mut self) -> Bytes {
+        self.started = Instant::now();
+        self.measured = None;
+        self.server_relay.total()
+    }
+
+    /// Ends the measurement of a step's own operation, if that did not happen: what follows only
+    /// checks what the operation did.
+    pub(crate) async fn measure(&mut self) {
+        if self.measured.is_none() {
+            let took = self.started.elapsed();
+            self.server_relay.settle().await;
+            self.measured = Some((took, self.server_relay.total()));
+        }
+    }
+
+    /// How long the step's own operation took.
+    pub(crate) fn took(&self) -> Duration {
+        self.measured
+            .map_or_else(|| self.started.elapsed(), |(took, _)| took)
+    }
+
+    /// What had passed between device and server when the step's own operation was over.
+    pub(crate) async fn passed(&mut self) -> Bytes {
+        self.measure().await;
+        self.measured.map(|(_, bytes)| bytes).unwrap_or_default()
     }
 
     /// A process by its name.
@@ -180,19 +220,30 @@ impl World {
         self.waiting = format!("the answer to {method} {target}");
         let target = format!("/api/clients/{ENDPOINT}{target}");
         let answer = self.http.request(method, &target, body).await?;
+        self.measure().await;
         Ok(self.altered(answer))
     }
 
-    /// Sends a request, which the device must answer with a status; returns the answer.
+    /// Sends a request, which the device must answer with a code; returns the answer.
     pub(crate) async fn ask_for(
         &mut self,
         method: &str,
         target: &str,
         body: &Body,
-        status: &str,
+        code: &str,
     ) -> Result<Value, Reason> {
         let answer = self.ask(method, target, body).await?;
-        expect("the answer's code", &json!(status), &answer["status"])?;
+        // Such as CONTENT(205).
+        let status = text(&answer["status"]);
+        let number = status.split_once('(').map_or("", |(_, number)| number);
+        let got = match number
+            .strip_suffix(')')
+            .and_then(|number| number.split_at_checked(1))
+        {
+            Some((class, detail)) => format!("{class}.{detail}"),
+            None => status,
+        };
+        expect("the answer's code", &json!(code), &json!(got))?;
         Ok(answer)
     }
 

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use lwm2m_codec::Path;
@@ -77,8 +78,15 @@ impl Feed {
         }
     }
 
+    /// True if somebody listens: most events are not worth writing otherwise.
+    fn is_heard(&self) -> bool {
+        self.sender.receiver_count() > 0
+    }
+
     async fn on_event(&self, event: Event, output: Output) {
         match event {
+            Event::Updated { .. } | Event::Notification { .. } | Event::Send { .. }
+                if !self.is_heard() => {}
             Event::Registered { registration, .. } => {
                 let endpoint = &registration.endpoint;
                 let json = json::registration(&registration, false);
@@ -179,8 +187,8 @@ impl Feed {
         if let Some(error) = &notification.error {
             tracing::warn!(%endpoint, %error, "values of a notification are lost");
         }
-        let records = &notification.records;
-        let json = match notification.paths.as_slice() {
+        let records = &json::in_order(&notification.records, unix_time());
+        let mut json = match notification.paths.as_slice() {
             [path] => json!({
                 "ep": endpoint,
                 "kind": "single",
@@ -194,20 +202,29 @@ impl Feed {
                 "paths": paths.iter().map(ToString::to_string).collect::<Vec<_>>(),
             }),
         };
+        json::history(&mut json, &notification.paths, records, definitions);
         self.tell("NOTIFICATION", endpoint, &json);
     }
 
     fn on_send(&self, registration: &Registration, records: &[Record]) {
         let definitions = Definitions::new(self.server.registry(), registration);
+        let records = &json::in_order(records, unix_time());
         let resource = |record: &Record| record.path.truncated(3);
         let paths: BTreeSet<Path> = records.iter().map(resource).collect();
         let paths: Vec<Path> = paths.into_iter().collect();
-        let json = json!({
+        let mut json = json!({
             "ep": registration.endpoint,
             "val": json::nodes(&paths, records, definitions),
         });
+        json::history(&mut json, &paths, records, definitions);
         self.tell("SEND", &registration.endpoint, &json);
     }
+}
+
+/// Seconds since 1970; 0 if the machine's clock is before.
+fn unix_time() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0.0, |since| since.as_secs_f64())
 }
 
 fn show(output: Output, event: &str, endpoint: &str, text: String) {

@@ -1,14 +1,15 @@
 //! The embedded store: registrations, observations and keys in one file.
 
 use std::{
+    collections::BTreeSet,
     fmt::Display,
     fs::{self, File, OpenOptions},
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use lwm2m_net::server::{JournalStore, StoreError};
-use lwm2m_server::{Change, JournalRecord};
+use lwm2m_server::{Change, JournalRecord, RegistrationId};
 use redb::{
     Database, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction,
 };
@@ -31,52 +32,68 @@ const KEYS: TableDefinition<'_, &str, (&str, &[u8])> = TableDefinition::new("key
 /// An open store. Clones are the same store.
 #[derive(Clone)]
 pub(crate) struct Store {
-    database: Arc<Database>,
+    /// After an error it is closed, and opened again by whoever uses it next: redb refuses to go
+    /// on with a file that failed, and a full disk may have room again.
+    database: Arc<Mutex<Option<Database>>>,
     path: Arc<Path>,
-}
-
-impl std::fmt::Debug for Store {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Store").field(&self.path).finish()
-    }
 }
 
 impl Store {
     /// Opens or makes the store of a folder, and makes the folder if it is not there. Nobody but
     /// the owner may read the file: it has keys.
     pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
-        let path = folder.join(FILE);
-        let failed = |error: &dyn Display| named(&path, error);
         fs::create_dir_all(folder)
             .map_err(|error| StoreError::new(format_args!("{}: {error}", folder.display())))?;
-        let file = open_private(&path).map_err(|error| failed(&error))?;
-        let database = Database::builder().create_file(file);
-        let database = database.map_err(|error| match error {
-            redb::DatabaseError::DatabaseAlreadyOpen => failed(&"another process uses it"),
-            error => failed(&error),
-        })?;
-        Ok(Self {
-            database: Arc::new(database),
-            path: path.into(),
-        })
+        let store = Self {
+            database: Arc::default(),
+            path: folder.join(FILE).into(),
+        };
+        store.with(|_| Ok::<(), redb::Error>(()))?;
+        Ok(store)
     }
 
     fn fail(&self, error: impl Display) -> StoreError {
-        named(&self.path, &error)
+        StoreError::new(format_args!("{}: {error}", self.path.display()))
     }
 
-    fn write<E: Display>(
+    fn with<T, E: Display>(
         &self,
-        change: impl FnOnce(&WriteTransaction) -> Result<(), E>,
+        work: impl FnOnce(&Database) -> Result<T, E>,
+    ) -> Result<T, StoreError> {
+        let mut slot = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = match slot.take() {
+            Some(database) => database,
+            None => self.reopen()?,
+        };
+        let done = work(&database).map_err(|error| self.fail(error))?;
+        *slot = Some(database);
+        Ok(done)
+    }
+
+    fn reopen(&self) -> Result<Database, StoreError> {
+        let file = open_private(&self.path).map_err(|error| self.fail(error))?;
+        let database = Database::builder().create_file(file);
+        database.map_err(|error| match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => self.fail("another process uses it"),
+            error => self.fail(error),
+        })
+    }
+
+    fn write(
+        &self,
+        change: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error>,
     ) -> Result<(), StoreError> {
-        let transaction = self.database.begin_write().map_err(|e| self.fail(e))?;
-        change(&transaction).map_err(|error| self.fail(error))?;
-        transaction.commit().map_err(|error| self.fail(error))
+        self.with(|database| {
+            let transaction = database.begin_write()?;
+            change(&transaction)?;
+            transaction.commit()?;
+            Ok::<(), redb::Error>(())
+        })
     }
 
     /// Keeps the key of a device.
     pub(crate) fn put_key(&self, entry: &PskEntry) -> Result<(), StoreError> {
-        self.write(|transaction| -> Result<(), redb::Error> {
+        self.write(|transaction| {
             let value = (entry.identity.as_str(), entry.key.as_slice());
             transaction
                 .open_table(KEYS)?
@@ -87,7 +104,7 @@ impl Store {
 
     /// Removes the key of a device.
     pub(crate) fn remove_key(&self, endpoint: &str) -> Result<(), StoreError> {
-        self.write(|transaction| -> Result<(), redb::Error> {
+        self.write(|transaction| {
             transaction.open_table(KEYS)?.remove(endpoint)?;
             Ok(())
         })
@@ -95,8 +112,8 @@ impl Store {
 
     /// All keys.
     pub(crate) fn keys(&self) -> Result<Vec<PskEntry>, StoreError> {
-        let read = || -> Result<Vec<PskEntry>, redb::Error> {
-            let table = match self.database.begin_read()?.open_table(KEYS) {
+        self.with(|database| -> Result<Vec<PskEntry>, redb::Error> {
+            let table = match database.begin_read()?.open_table(KEYS) {
                 Ok(table) => table,
                 Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
                 Err(error) => return Err(error.into()),
@@ -112,8 +129,23 @@ impl Store {
                 });
             }
             Ok(keys)
-        };
-        read().map_err(|error| self.fail(error))
+        })
+    }
+
+    /// Removes observations whose device registered anew before it accepted them again.
+    fn forget(&self, orphans: &[JournalRecord]) -> Result<(), StoreError> {
+        if orphans.is_empty() {
+            return Ok(());
+        }
+        self.write(|transaction| {
+            let mut observations = transaction.open_table(OBSERVATIONS)?;
+            for record in orphans {
+                if let Change::Observed(observation) = &record.change {
+                    observations.remove(observation.id.as_u64())?;
+                }
+            }
+            Ok(())
+        })
     }
 
     fn records(
@@ -121,16 +153,16 @@ impl Store {
         definition: TableDefinition<'_, u64, &[u8]>,
         records: &mut Vec<JournalRecord>,
     ) -> Result<(), StoreError> {
-        let read = || -> Result<Vec<Vec<u8>>, redb::Error> {
-            let table = match self.database.begin_read()?.open_table(definition) {
+        let values = self.with(|database| -> Result<Vec<Vec<u8>>, redb::Error> {
+            let table = match database.begin_read()?.open_table(definition) {
                 Ok(table) => table,
                 Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
                 Err(error) => return Err(error.into()),
             };
             let values = table.iter()?;
             values.map(|entry| Ok(entry?.1.value().to_vec())).collect()
-        };
-        for bytes in read().map_err(|error| self.fail(error))? {
+        })?;
+        for bytes in values {
             records.push(JournalRecord::from_bytes(&bytes).map_err(|error| self.fail(error))?);
         }
         Ok(())
@@ -143,11 +175,27 @@ impl JournalStore for Store {
         for table in [REGISTRATIONS, RENEWALS, OBSERVATIONS] {
             self.records(table, &mut records)?;
         }
+        let known: BTreeSet<RegistrationId> = records
+            .iter()
+            .filter_map(|record| match &record.change {
+                Change::Registered(registration) => Some(registration.id),
+                Change::Updated {
+                    snapshot: Some(registration),
+                    ..
+                } => Some(registration.id),
+                _ => None,
+            })
+            .collect();
+        let orphan = |record: &JournalRecord| match &record.change {
+            Change::Observed(observation) => !known.contains(&observation.registration),
+            _ => false,
+        };
+        self.forget(&records.extract_if(.., |r| orphan(r)).collect::<Vec<_>>())?;
         Ok(records)
     }
 
     fn commit(&mut self, records: &[JournalRecord]) -> Result<(), StoreError> {
-        self.write(|transaction| -> Result<(), redb::Error> {
+        self.write(|transaction| {
             let mut registrations = transaction.open_table(REGISTRATIONS)?;
             let mut renewals = transaction.open_table(RENEWALS)?;
             let mut observations = transaction.open_table(OBSERVATIONS)?;
@@ -189,11 +237,13 @@ impl JournalStore for Store {
     }
 }
 
-fn named(path: &Path, error: &dyn Display) -> StoreError {
-    StoreError::new(format_args!("{}: {error}", path.display()))
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Store").field(&self.path).finish()
+    }
 }
 
-fn open_private(path: &PathBuf) -> std::io::Result<File> {
+fn open_private(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]

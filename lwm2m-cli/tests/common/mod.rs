@@ -6,7 +6,7 @@ pub mod device;
 pub mod http;
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -46,7 +46,21 @@ fn command(arguments: &[&str]) -> Command {
 impl Process {
     /// Starts a command with `--json`.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut child = command(arguments)
+        Self::spawn(command(arguments))
+    }
+
+    /// Starts a command that can't make a file larger than this, as on a disk that gets full.
+    #[cfg(unix)]
+    pub fn start_with_small_disk(blocks: u32, arguments: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+        shell.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_lwm2m")]);
+        shell.args(arguments);
+        Self::spawn(shell)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command
             .arg("--json")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -84,6 +98,34 @@ impl Process {
                 return line;
             }
         }
+    }
+
+    /// Writes a line to its input and returns the answer to it.
+    pub fn tell(&mut self, command: &str) -> Value {
+        let stdin = self.child.stdin.as_mut().expect("a pipe");
+        writeln!(stdin, "{command}").expect("written");
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("{command:?} was not answered"));
+            if line["command"] == command {
+                return line;
+            }
+        }
+    }
+
+    /// The next line of output, whatever it is; `None` when there are no more.
+    pub fn any_line(&self) -> Option<Value> {
+        self.lines.recv_timeout(PATIENCE).ok()
+    }
+
+    /// Waits until it ends by itself.
+    pub fn ended(mut self) -> ExitStatus {
+        self.child.wait().expect("ended")
+    }
+
+    /// Closes its input.
+    pub fn close_input(&mut self) {
+        self.child.stdin = None;
     }
 
     /// Waits until the addresses are told.

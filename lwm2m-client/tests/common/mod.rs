@@ -1,6 +1,8 @@
 //! A device under test and a scripted server, joined in virtual time.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod boot;
+
 use std::collections::VecDeque;
 
 use lwm2m_client::{Client, Config, Event};
@@ -65,6 +67,8 @@ pub struct Script {
     pub notifications: Vec<(Token, Answer)>,
     /// Tokens whose notifications are taken; others are reset.
     pub observed: Vec<Token>,
+    /// A peer whose session ends as soon as the network settles.
+    hang_up: Option<PeerId>,
 }
 
 impl Script {
@@ -79,7 +83,13 @@ impl Script {
             failures: Vec::new(),
             notifications: Vec::new(),
             observed: Vec::new(),
+            hang_up: None,
         }
+    }
+
+    /// Ends the session of the device.
+    pub fn hang_up(&mut self) {
+        self.hang_up = self.peer.take();
     }
 
     pub fn send(&mut self, now: Instant, draft: Draft) -> (ExchangeId, Token) {
@@ -193,7 +203,9 @@ impl Engine for Script {
     }
 
     fn poll_action(&mut self) -> Option<Action<'_>> {
-        None
+        let peer = self.hang_up.take()?;
+        self.endpoint.peer_down(self.now, peer);
+        Some(Action::Close { peer })
     }
 
     fn poll_event(&mut self) -> Option<()> {

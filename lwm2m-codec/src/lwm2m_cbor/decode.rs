@@ -1,8 +1,9 @@
 //! Reads LwM2M CBOR.
 
 use crate::{
-    DecodeError, DecodeErrorKind, Path, Record, TypeOf,
+    DecodeError, DecodeErrorKind, Path, Record,
     cbor::{Head, Reader, major},
+    decoder::Rules,
     name::Root,
 };
 
@@ -64,21 +65,25 @@ impl<'a> LwCborDecoder<'a> {
         self.reader.pos()
     }
 
+    #[inline(never)]
     pub(crate) fn next_record(
         &mut self,
-        types: &dyn TypeOf,
-    ) -> Result<Option<Record<'a>>, DecodeError> {
+        rules: &mut Rules<'_>,
+        record: &mut Record<'a>,
+    ) -> Result<bool, DecodeError> {
         loop {
             let index = self.depth.wrapping_sub(1);
             let Some(map) = self.open.get_mut(index) else {
                 self.reader.end()?;
-                return Ok(None);
+                return Ok(false);
             };
             if !self.reader.more(&mut map.left) {
                 let map = *map;
                 self.depth = index;
                 if map.empty && !map.path.is_root() {
-                    return Ok(Some(Record::path_only(map.path)));
+                    rules.admit(map.path, || self.reader.pos())?;
+                    record.set_path(map.path);
+                    return Ok(true);
                 }
                 continue;
             }
@@ -94,8 +99,8 @@ impl<'a> LwCborDecoder<'a> {
             } else {
                 self.key(parent, head, at)?
             };
-            if let Some(record) = self.value(path, types)? {
-                return Ok(Some(record));
+            if self.value(path, at, rules, record)? {
+                return Ok(true);
             }
         }
     }
@@ -165,8 +170,14 @@ impl<'a> LwCborDecoder<'a> {
             .ok_or(DecodeError::new(at, DecodeErrorKind::InvalidPath))
     }
 
-    /// Reads what a key leads to: a value, or a map, which is opened.
-    fn value(&mut self, path: Path, types: &dyn TypeOf) -> Result<Option<Record<'a>>, DecodeError> {
+    /// Reads what a key leads to: a value, or a map, which is opened; false for a map.
+    fn value(
+        &mut self,
+        path: Path,
+        key_at: usize,
+        rules: &mut Rules<'_>,
+        record: &mut Record<'a>,
+    ) -> Result<bool, DecodeError> {
         let at = self.reader.pos();
         let fail = |kind| DecodeError::new(at, kind);
         if let Some(left) = self.reader.map()? {
@@ -180,13 +191,16 @@ impl<'a> LwCborDecoder<'a> {
                 empty: true,
             };
             self.depth = self.depth.saturating_add(1);
-            return Ok(None);
+            return Ok(false);
         }
         if path.len() < RESOURCE_DEPTH {
             return Err(fail(DecodeErrorKind::Expected("a map")));
         }
-        match self.reader.value()?.typed(types.type_of(path)) {
-            Ok(value) => Ok(Some(Record::new(path, value))),
+        rules.admit(path, || key_at)?;
+        let raw = self.reader.value()?;
+        record.set_path(path);
+        match raw.store(rules.type_of(path), &mut record.value) {
+            Ok(()) => Ok(true),
             Err(kind) => Err(fail(kind)),
         }
     }

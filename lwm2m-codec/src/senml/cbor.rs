@@ -2,8 +2,9 @@
 
 use super::{Fields, Label, Pack, check_version, critical};
 use crate::{
-    DecodeError, DecodeErrorKind, Record, TypeOf,
+    DecodeError, DecodeErrorKind, Record,
     cbor::{Reader, major},
+    decoder::Rules,
     name::Root,
     raw::Raw,
 };
@@ -41,14 +42,17 @@ impl<'a> SenmlCborDecoder<'a> {
         self.reader.pos()
     }
 
+    #[inline(never)]
     pub(crate) fn next_record(
         &mut self,
-        types: &dyn TypeOf,
-    ) -> Result<Option<Record<'a>>, DecodeError> {
-        let reader = &mut self.reader;
+        rules: &mut Rules<'_>,
+        record: &mut Record<'a>,
+    ) -> Result<bool, DecodeError> {
+        // A copy, which can stay in registers.
+        let mut reader = self.reader;
         if !reader.more(&mut self.left) {
             reader.end()?;
-            return Ok(None);
+            return Ok(false);
         }
         let at = reader.pos();
         let head = reader.head()?;
@@ -58,13 +62,88 @@ impl<'a> SenmlCborDecoder<'a> {
         let mut fields = Fields::default();
         let mut left = head.count();
         while reader.more(&mut left) {
-            field(reader, &mut fields)?;
+            if !usual_field(&mut reader, &mut fields)? {
+                let (pack, mut copy) = (&mut self.pack, fields);
+                reader.apart(|reader| field(reader, pack, &mut copy))?;
+                fields = copy;
+            }
         }
-        self.pack.resolve(&fields, types, at).map(Some)
+        self.reader = reader;
+        self.pack.resolve(&fields, rules, record, at)
     }
 }
 
-#[inline]
+/// Reads one of the fields of which nearly all records consist, in the form that encoders choose;
+/// false, reading nothing, for any other.
+#[inline(always)]
+fn usual_field<'a>(reader: &mut Reader<'a>, fields: &mut Fields<'a>) -> Result<bool, DecodeError> {
+    const NAME: u8 = 0;
+    const VALUE: u8 = 2;
+    const STRING: u8 = 3;
+    const BOOLEAN: u8 = 4;
+    const TIME: u8 = 6;
+    let [label, first, ..] = *reader.rest() else {
+        return Ok(false);
+    };
+    match (label, first >> 5) {
+        (NAME, major::TEXT) => {
+            reader.take(1)?;
+            fields.name = Some(reader.name()?);
+        }
+        (STRING, major::TEXT)
+        | (VALUE, major::UNSIGNED | major::NEGATIVE | major::OTHER)
+        | (BOOLEAN, major::OTHER)
+            if fields.value.is_none() =>
+        {
+            let mut ahead = *reader;
+            ahead.take(1)?;
+            match (label, ahead.value()?) {
+                (STRING, raw @ Raw::Text(_))
+                | (VALUE, raw @ (Raw::Integer(_) | Raw::Float(_)))
+                | (BOOLEAN, raw @ Raw::Boolean(_)) => fields.value = Some(raw),
+                _ => return Ok(false),
+            }
+            *reader = ahead;
+        }
+        (TIME, major::UNSIGNED | major::NEGATIVE | major::OTHER) => {
+            reader.take(1)?;
+            fields.time = Some(reader.number()?);
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Reads any field.
+#[inline(never)]
+fn field<'a>(
+    reader: &mut Reader<'a>,
+    pack: &mut Pack<'a>,
+    fields: &mut Fields<'a>,
+) -> Result<(), DecodeError> {
+    let label_at = reader.pos();
+    let label = label(reader)?;
+    let at = reader.pos();
+    match label {
+        Label::Name => fields.name = Some(reader.name()?),
+        Label::BaseName => pack.read_base_name(reader.name()?, at)?,
+        Label::Time => fields.time = Some(reader.number()?),
+        Label::BaseTime => pack.base_time = Some(reader.number()?),
+        Label::BaseValue => pack.base_value = reader.number()?,
+        Label::BaseVersion => check_version(reader.number()?, at)?,
+        Label::Ignored => reader.skip()?,
+        Label::Critical => return Err(critical(label_at)),
+        value_label => match value(value_label, reader.value()?) {
+            Some(value) => fields.set_value(value, label_at)?,
+            None => {
+                let kind = DecodeErrorKind::Expected("a value of its label");
+                return Err(DecodeError::new(at, kind));
+            }
+        },
+    }
+    Ok(())
+}
+
 fn label(reader: &mut Reader<'_>) -> Result<Label, DecodeError> {
     const LONGEST: usize = 32;
     let at = reader.pos();
@@ -86,33 +165,7 @@ fn label(reader: &mut Reader<'_>) -> Result<Label, DecodeError> {
     })
 }
 
-#[inline]
-fn field<'a>(reader: &mut Reader<'a>, fields: &mut Fields<'a>) -> Result<(), DecodeError> {
-    let label_at = reader.pos();
-    let label = label(reader)?;
-    let at = reader.pos();
-    match label {
-        Label::Name => fields.name = Some(reader.text()?),
-        Label::BaseName => fields.base_name = Some(reader.text()?),
-        Label::Time => fields.time = Some(reader.number()?),
-        Label::BaseTime => fields.base_time = Some(reader.number()?),
-        Label::BaseValue => fields.base_value = Some(reader.number()?),
-        Label::BaseVersion => check_version(reader.number()?, at)?,
-        Label::Ignored => reader.skip()?,
-        Label::Critical => return Err(critical(label_at)),
-        value_label => {
-            let value = value(value_label, reader.value()?).ok_or(DecodeError::new(
-                at,
-                DecodeErrorKind::Expected("a value of its label"),
-            ))?;
-            fields.set_value(value, label_at)?;
-        }
-    }
-    Ok(())
-}
-
 /// The value, if it is of the kind that its label says.
-#[inline]
 fn value(label: Label, raw: Raw<'_>) -> Option<Raw<'_>> {
     match (label, raw) {
         (Label::Value, Raw::Integer(_) | Raw::Unsigned(_) | Raw::Float(_))

@@ -1,7 +1,13 @@
 //! Reads SenML JSON.
 
 use super::{Fields, Label, Pack, check_version, critical, data};
-use crate::{DecodeError, Record, Text, TypeOf, json::Reader, name::Root, raw::Raw};
+use crate::{
+    DecodeError, Record, Text,
+    decoder::Rules,
+    json::Reader,
+    name::{Piece, Root},
+    raw::Raw,
+};
 
 #[derive(Debug, Clone)]
 pub(crate) struct SenmlJsonDecoder<'a> {
@@ -33,47 +39,51 @@ impl<'a> SenmlJsonDecoder<'a> {
         self.reader.pos()
     }
 
+    #[inline(never)]
     pub(crate) fn next_record(
         &mut self,
-        types: &dyn TypeOf,
-    ) -> Result<Option<Record<'a>>, DecodeError> {
+        rules: &mut Rules<'_>,
+        record: &mut Record<'a>,
+    ) -> Result<bool, DecodeError> {
         let reader = &mut self.reader;
         if !reader.more(&mut self.first, b']')? {
             reader.end()?;
-            return Ok(None);
+            return Ok(false);
         }
         let at = reader.pos();
         reader.require(b'{', "an object")?;
         let mut fields = Fields::default();
         let mut first = true;
         while reader.more(&mut first, b'}')? {
-            field(reader, &mut fields)?;
+            field(reader, &mut self.pack, &mut fields)?;
         }
-        self.pack.resolve(&fields, types, at).map(Some)
+        self.pack.resolve(&fields, rules, record, at)
     }
 }
 
-fn field<'a>(reader: &mut Reader<'a>, fields: &mut Fields<'a>) -> Result<(), DecodeError> {
+#[inline(always)]
+fn field<'a>(
+    reader: &mut Reader<'a>,
+    pack: &mut Pack<'a>,
+    fields: &mut Fields<'a>,
+) -> Result<(), DecodeError> {
     let at = reader.pos();
     let value = match label(reader.key()?) {
         Label::Name => {
-            fields.name = Some(reader.string()?);
+            fields.name = Some(Piece::of(reader.string()?));
             return Ok(());
         }
-        Label::BaseName => {
-            fields.base_name = Some(reader.string()?);
-            return Ok(());
-        }
+        Label::BaseName => return pack.read_base_name(Piece::of(reader.string()?), at),
         Label::Time => {
             fields.time = Some(reader.float()?);
             return Ok(());
         }
         Label::BaseTime => {
-            fields.base_time = Some(reader.float()?);
+            pack.base_time = Some(reader.float()?);
             return Ok(());
         }
         Label::BaseValue => {
-            fields.base_value = Some(reader.float()?);
+            pack.base_value = reader.float()?;
             return Ok(());
         }
         Label::BaseVersion => return check_version(reader.float()?, at),

@@ -2,32 +2,32 @@
 
 use super::Kind;
 use crate::{
-    Bytes, DecodeError, DecodeErrorKind, MAX_ID, ObjectLink, Path, Record, Text, Type, TypeOf,
-    Value,
+    Bytes, DecodeError, DecodeErrorKind, MAX_ID, ObjectLink, Path, Record, Text, Type, Value,
+    decoder::Rules,
 };
 
 /// An Object Instance holds Multiple Resources, which hold values: two containers at most.
 const MAX_CONTAINERS: usize = 2;
 
-/// What is around an open container.
+/// What follows an open container, and what it belongs to.
 #[derive(Debug, Clone, Copy)]
-struct Container {
-    limit: usize,
+struct Outer<'a> {
+    rest: &'a [u8],
     parent: Path,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct TlvDecoder<'a> {
-    bytes: &'a [u8],
-    pos: usize,
-    base: Path,
-    /// Where the innermost container ends.
-    limit: usize,
+    /// What is left of the innermost container.
+    rest: &'a [u8],
     /// Path of the innermost container; at the top level, that of the last element's parent.
     parent: Path,
     /// What is around the open containers, innermost last.
-    open: [Container; MAX_CONTAINERS],
+    outer: [Outer<'a>; MAX_CONTAINERS],
     depth: usize,
+    base: Path,
+    /// Length of the payload.
+    len: usize,
     /// For an object as base: whether its resources come without Object Instance.
     bare: Option<bool>,
 }
@@ -38,103 +38,117 @@ impl<'a> TlvDecoder<'a> {
             // TLV has no level for objects.
             return Err(DecodeError::new(0, DecodeErrorKind::InvalidPath));
         }
-        let none = Container {
-            limit: 0,
+        let none = Outer {
+            rest: &[],
             parent: Path::ROOT,
         };
         Ok(Self {
-            bytes,
-            pos: 0,
-            base,
-            limit: bytes.len(),
+            rest: bytes,
             parent: Path::ROOT,
-            open: [none; MAX_CONTAINERS],
+            outer: [none; MAX_CONTAINERS],
             depth: 0,
+            base,
+            len: bytes.len(),
             bare: None,
         })
     }
 
-    pub(crate) const fn pos(&self) -> usize {
-        self.pos
+    /// Offset of the next byte to read.
+    pub(crate) fn pos(&self) -> usize {
+        self.offset(self.rest)
     }
 
-    #[inline]
+    /// Offset of `rest`, which ends where the innermost container ends.
+    fn offset(&self, rest: &[u8]) -> usize {
+        let open = self.outer.iter().take(self.depth);
+        let after = open.fold(rest.len(), |sum, outer| {
+            sum.saturating_add(outer.rest.len())
+        });
+        self.len.saturating_sub(after)
+    }
+
+    /// Decodes the next record; false at the end.
+    #[inline(never)]
     pub(crate) fn next_record(
         &mut self,
-        types: &dyn TypeOf,
-    ) -> Result<Option<Record<'a>>, DecodeError> {
+        rules: &mut Rules<'_>,
+        record: &mut Record<'a>,
+    ) -> Result<bool, DecodeError> {
         loop {
-            if self.pos >= self.limit {
-                if !self.close() {
-                    return Ok(None);
+            let element = self.rest;
+            if element.is_empty() {
+                match self.close() {
+                    true => continue,
+                    false => return Ok(false),
                 }
-                continue;
             }
-            let at = self.pos;
-            let header = self.bytes.get(at..self.limit).unwrap_or_default();
-            let Some((kind, id, start, len)) = split_header(header) else {
-                return Err(self.truncated(at));
+            let Some((header, body)) = split_header(element) else {
+                return Err(self.truncated(element));
             };
-            let start = at.saturating_add(start);
-            let end = start.saturating_add(len);
-            if end > self.limit {
-                return Err(DecodeError::new(
-                    self.limit,
-                    DecodeErrorKind::UnexpectedEnd("the value"),
-                ));
+            let Some((bytes, rest)) = body.split_at_checked(header.len) else {
+                return Err(self.truncated(element));
+            };
+            let depth = header.kind.depth();
+            // All elements of one depth have the same parent, until a container opens or ends.
+            if self.parent.len().wrapping_add(1) != depth {
+                self.check_top_level(depth)?;
             }
-            let depth = kind.depth();
-            if self.parent.len().saturating_add(1) != depth || self.depth == 0 {
-                self.check_top_level(depth, at)?;
-            }
-            let path = self.parent.child_or_self(id);
+            let path = self.parent.child_or_self(header.id);
             if depth <= self.base.len() && !path.contains(&self.base) {
-                return Err(DecodeError::new(at, DecodeErrorKind::OutsideBase));
+                return Err(self.fail(element, DecodeErrorKind::OutsideBase));
             }
-            if !kind.is_container() {
-                self.pos = end;
-                let bytes = self.bytes.get(start..end).unwrap_or_default();
-                return match value(bytes, types.type_of(path)) {
-                    Ok(value) => Ok(Some(Record::new(path, value))),
-                    Err(kind) => Err(DecodeError::new(start, kind)),
+            self.rest = rest;
+            if !header.kind.is_container() {
+                rules.admit(path, || self.offset(element))?;
+                record.set_path(path);
+                return match value(bytes, rules.type_of(path), &mut record.value) {
+                    Ok(()) => Ok(true),
+                    Err(kind) => Err(self.fail(body, kind)),
                 };
             }
-            self.pos = start;
-            if start == end {
-                return Ok(Some(Record::path_only(path)));
+            if bytes.is_empty() {
+                rules.admit(path, || self.offset(element))?;
+                record.set_path(path);
+                return Ok(true);
             }
-            self.open(end, path);
+            self.open(bytes, path);
         }
     }
 
     /// Opens a container. The order of nesting was checked, so there is room for it.
-    fn open(&mut self, end: usize, path: Path) {
-        if let Some(place) = self.open.get_mut(self.depth) {
-            *place = Container {
-                limit: self.limit,
+    fn open(&mut self, bytes: &'a [u8], path: Path) {
+        if let Some(place) = self.outer.get_mut(self.depth) {
+            *place = Outer {
+                rest: self.rest,
                 parent: self.parent,
             };
             self.depth = self.depth.saturating_add(1);
-            self.limit = end;
+            self.rest = bytes;
             self.parent = path;
         }
     }
 
     /// Goes back to what is around the innermost container; false at the end of the payload.
     fn close(&mut self) -> bool {
-        self.depth = self.depth.wrapping_sub(1);
-        let Some(outer) = self.open.get(self.depth) else {
-            self.depth = 0;
+        let depth = self.depth.wrapping_sub(1);
+        let Some(outer) = self.outer.get(depth) else {
             return false;
         };
-        self.limit = outer.limit;
+        self.rest = outer.rest;
         self.parent = outer.parent;
+        self.depth = depth;
         true
+    }
+
+    #[cold]
+    fn fail(&self, rest: &[u8], kind: DecodeErrorKind) -> DecodeError {
+        DecodeError::new(self.offset(rest), kind)
     }
 
     /// Checks that an element of this depth may stand here, and finds its parent from the base
     /// if it stands at the top level.
-    fn check_top_level(&mut self, depth: usize, at: usize) -> Result<(), DecodeError> {
+    #[inline(never)]
+    fn check_top_level(&mut self, depth: usize) -> Result<(), DecodeError> {
         let above = depth.saturating_sub(1);
         let parent = match self.depth {
             0 => self.top_level_parent(above),
@@ -147,25 +161,24 @@ impl<'a> TlvDecoder<'a> {
             }
             None => {
                 let kind = DecodeErrorKind::Unexpected("this kind of element");
-                Err(DecodeError::new(at, kind))
+                Err(self.fail(self.rest, kind))
             }
         }
     }
 
-    /// Says what is missing of the header at `at`.
+    /// Says what is missing of an element.
     #[cold]
-    fn truncated(&self, at: usize) -> DecodeError {
-        let header = self.bytes.get(at..self.limit).unwrap_or_default();
-        let wide = header.first().is_some_and(|first| first & 0x20 != 0);
-        let what = match header.len() {
-            1 => "an identifier",
-            2 if wide => "an identifier",
-            _ => "a length",
+    fn truncated(&self, element: &[u8]) -> DecodeError {
+        let wide = element.first().is_some_and(|first| first & 0x20 != 0);
+        let what = match (element.len(), split_header(element)) {
+            (1, _) => "an identifier",
+            (2, _) if wide => "an identifier",
+            (_, None) => "a length",
+            _ => "the value",
         };
-        DecodeError::new(self.limit, DecodeErrorKind::UnexpectedEnd(what))
+        self.fail(&[], DecodeErrorKind::UnexpectedEnd(what))
     }
 
-    #[inline]
     fn top_level_parent(&mut self, above: usize) -> Option<Path> {
         let Some(object) = self.base.object_id().filter(|_| self.base.len() == 1) else {
             return (self.base.len() >= above).then(|| self.base.truncated(above));
@@ -185,64 +198,84 @@ impl<'a> TlvDecoder<'a> {
     }
 }
 
-/// Splits the header off: kind, id, its own length and that of the value.
-#[inline]
-fn split_header(bytes: &[u8]) -> Option<(Kind, u16, usize, usize)> {
-    let (&first, rest) = bytes.split_first()?;
-    let (id, rest, width) = if first & 0x20 == 0 {
-        let (&id, rest) = rest.split_first()?;
-        (u16::from(id), rest, 2usize)
-    } else {
-        let (id, rest) = rest.split_first_chunk()?;
-        (u16::from_be_bytes(*id), rest, 3)
-    };
-    let (len, more) = match ((first >> 3) & 3, rest) {
-        (0, _) => (usize::from(first & 7), 0),
-        (1, [len, ..]) => (usize::from(*len), 1),
-        (2, [high, low, ..]) => (usize::from(u16::from_be_bytes([*high, *low])), 2),
-        (3, [high, mid, low, ..]) => {
-            let len = u32::from_be_bytes([0, *high, *mid, *low]);
-            (usize::try_from(len).unwrap_or(usize::MAX), 3)
-        }
-        _ => return None,
-    };
-    Some((
-        Kind::from_type_byte(first),
-        id,
-        width.saturating_add(more),
-        len,
-    ))
+/// The header of an element.
+struct Header {
+    kind: Kind,
+    id: u16,
+    /// Length of the value in bytes.
+    len: usize,
 }
 
-/// Makes the value of its bytes (TS-Core §7.5.5, App. C); opaque if the type is unknown.
+/// Splits the header off; `None` if the bytes end inside.
 #[inline]
-fn value(bytes: &[u8], wanted: Option<Type>) -> Result<Value<'_>, DecodeErrorKind> {
+fn split_header(bytes: &[u8]) -> Option<(Header, &[u8])> {
+    let (id, len, body) = match *bytes {
+        // Nearly every element: an id of one byte, and a length in the type byte or one more.
+        [first, id, ref body @ ..] if first & 0x38 == 0 => {
+            (u16::from(id), usize::from(first & 7), body)
+        }
+        [first, id, len, ref body @ ..] if first & 0x38 == 0x08 => {
+            (u16::from(id), usize::from(len), body)
+        }
+        _ => split_long_header(bytes)?,
+    };
+    let kind = Kind::from_type_byte(*bytes.first()?);
+    Some((Header { kind, id, len }, body))
+}
+
+/// Splits any header into id, length and what follows.
+#[inline(never)]
+fn split_long_header(bytes: &[u8]) -> Option<(u16, usize, &[u8])> {
+    let (&first, rest) = bytes.split_first()?;
+    let (id, rest) = match rest {
+        [high, low, rest @ ..] if first & 0x20 != 0 => (u16::from_be_bytes([*high, *low]), rest),
+        [id, rest @ ..] if first & 0x20 == 0 => (u16::from(*id), rest),
+        _ => return None,
+    };
+    let (len, body) = match ((first >> 3) & 3, rest) {
+        (0, body) => (u32::from(first & 7), body),
+        (1, [len, body @ ..]) => (u32::from(*len), body),
+        (2, [high, low, body @ ..]) => (u32::from_be_bytes([0, 0, *high, *low]), body),
+        (3, [high, mid, low, body @ ..]) => (u32::from_be_bytes([0, *high, *mid, *low]), body),
+        _ => return None,
+    };
+    Some((id, len as usize, body))
+}
+
+/// Makes the value of its bytes (TS-Core §7.5.5, App. C) in place; opaque if the type is unknown.
+#[inline(always)]
+fn value<'a>(
+    bytes: &'a [u8],
+    wanted: Option<Type>,
+    place: &mut Option<Value<'a>>,
+) -> Result<(), DecodeErrorKind> {
     let Some(wanted) = wanted else {
-        return Ok(Value::opaque(bytes));
+        *place = Some(Value::opaque(bytes));
+        return Ok(());
     };
     let invalid = DecodeErrorKind::InvalidValue(wanted);
     let text = || core::str::from_utf8(bytes).map_err(|_| DecodeErrorKind::InvalidUtf8);
-    Ok(match wanted {
-        Type::String => Value::string(text()?),
-        Type::CoreLink => Value::CoreLink(Text::new(text()?)),
-        Type::Integer => Value::Integer(signed(bytes).ok_or(invalid)?),
-        Type::Time => Value::Time(signed(bytes).ok_or(invalid)?),
-        Type::Unsigned => Value::Unsigned(unsigned(bytes).ok_or(invalid)?),
-        Type::Float => Value::Float(float(bytes).ok_or(invalid)?),
-        Type::Boolean => Value::Boolean(match bytes {
-            [0] => false,
-            [1] => true,
-            _ => return Err(invalid),
-        }),
-        Type::Opaque => Value::Opaque(Bytes::new(bytes)),
-        Type::ObjectLink => match *bytes {
-            [a, b, c, d] => Value::ObjectLink(ObjectLink::new(
-                u16::from_be_bytes([a, b]),
-                u16::from_be_bytes([c, d]),
-            )),
+    match wanted {
+        Type::String => *place = Some(Value::string(text()?)),
+        Type::CoreLink => *place = Some(Value::CoreLink(Text::new(text()?))),
+        Type::Integer => *place = Some(Value::Integer(signed(bytes).ok_or(invalid)?)),
+        Type::Time => *place = Some(Value::Time(signed(bytes).ok_or(invalid)?)),
+        Type::Unsigned => *place = Some(Value::Unsigned(unsigned(bytes).ok_or(invalid)?)),
+        Type::Float => *place = Some(Value::Float(float(bytes).ok_or(invalid)?)),
+        Type::Boolean => match bytes {
+            [byte @ (0 | 1)] => *place = Some(Value::Boolean(*byte == 1)),
             _ => return Err(invalid),
         },
-    })
+        Type::Opaque => *place = Some(Value::Opaque(Bytes::new(bytes))),
+        Type::ObjectLink => match *bytes {
+            [a, b, c, d] => {
+                let (object, instance) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+                *place = Some(Value::ObjectLink(ObjectLink::new(object, instance)));
+            }
+            _ => return Err(invalid),
+        },
+    }
+    Ok(())
 }
 
 fn signed(bytes: &[u8]) -> Option<i64> {

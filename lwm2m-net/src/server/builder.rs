@@ -4,7 +4,6 @@ use std::{
     fmt,
     net::SocketAddr,
     sync::{Arc, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use lwm2m_coap::Instant;
@@ -12,7 +11,11 @@ use lwm2m_model::Registry;
 use lwm2m_server::{Config, IdentityOwned, JournalRecord, Restored};
 use tokio::sync::mpsc;
 
-use super::{Events, Inner, JournalStore, Server, StoreError, core::Core, journal};
+use super::{
+    Events, Inner, JournalStore, Server, StoreError,
+    core::{Core, unix_time},
+    journal,
+};
 use crate::{BindError, Driver, Limits, PskStore};
 
 /// Journal records on the way to the store.
@@ -106,8 +109,7 @@ impl Builder {
     /// [`StartError`]; then nothing was started.
     pub async fn start(self) -> Result<(Server, Events), StartError> {
         let seed = getrandom::u64().map_err(|_| StartError::Randomness)?;
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH);
-        let unix = unix.map_or(0, |since| since.as_secs());
+        let unix = unix_time();
         let mut config = self.config;
         config.journal = self.journal.is_some();
         let mut engine = lwm2m_server::Server::new(config, seed);

@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, VecDeque},
     net::SocketAddr,
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use lwm2m_coap::{Action, Engine, Input, Instant, PeerId, Transmit};
@@ -23,6 +23,9 @@ use super::{
 
 /// Most events that wait for the application.
 const MAX_EVENTS: usize = 16_384;
+
+/// How often the engine is told the wall time again: the machine's clock may have been set.
+const CLOCK_SYNC: Duration = Duration::from_secs(60);
 
 /// A request of the application that has no answer yet.
 struct Pending {
@@ -56,6 +59,8 @@ pub(crate) struct Core {
     journal: Option<mpsc::Sender<JournalRecord>>,
     events: VecDeque<Event>,
     now: Instant,
+    /// When the engine was told the wall time.
+    told: Instant,
 }
 
 impl Core {
@@ -76,6 +81,7 @@ impl Core {
             journal,
             events: VecDeque::new(),
             now: Instant::ZERO,
+            told: Instant::ZERO,
         }
     }
 
@@ -423,6 +429,10 @@ impl Engine for Core {
 
     fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         self.now = now;
+        if now.since(self.told) >= CLOCK_SYNC {
+            self.told = now;
+            self.engine.set_unix_time(now, unix_time());
+        }
         match &input {
             Input::PeerUp { peer, remote, .. } => {
                 self.traffic.insert(*peer, (*remote, Traffic::default()));
@@ -472,4 +482,10 @@ impl Engine for Core {
     fn poll_timeout(&self) -> Option<Instant> {
         self.engine.poll_timeout()
     }
+}
+
+/// Seconds since 1970 by the machine's clock; 0 if that is before.
+pub(super) fn unix_time() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::demo::{
     reason::{Reason, expect},
-    report::Label,
+    report::{Label, done},
     run::{Count, Failed, Runner},
     world::{ENDPOINT, LIFETIME, SSID, UTC_OFFSET, World, text},
 };
@@ -22,6 +22,10 @@ const SEQUENCE: [(&str, &str, &str); 8] = [
     ("finish", "/", "2.04"),
 ];
 
+/// What a device that knows nothing but its bootstrap server has (TS-Core §6.1.7.3).
+const DISCOVERED: &str = "</>;lwm2m=1.2,</0/0>,</1>,</2>,</3/0>,</4/0>,</5/0>,</6/0>,</7/0>,\
+    </3303/0>;ver=1.1,</3442/0>";
+
 /// The device starts, asks for accounts and gets them.
 pub(crate) async fn steps(runner: &mut Runner) -> Result<(), Failed> {
     let label = Label::new("Bootstrap-Request", format!("/bs?ep={ENDPOINT}"), "-");
@@ -30,7 +34,7 @@ pub(crate) async fn steps(runner: &mut Runner) -> Result<(), Failed> {
             world.start_device()?;
             let started = told(world, "started").await?;
             expect("the endpoint", &json!(ENDPOINT), &started["endpoint"])?;
-            Ok("Changed (2.04)".into())
+            done("2.04", "Changed")
         })
         .await?;
     for (number, (operation, path, code)) in (1..).zip(SEQUENCE) {
@@ -58,10 +62,13 @@ pub(crate) async fn steps(runner: &mut Runner) -> Result<(), Failed> {
                     let got = text(&step["code"]);
                     let number = got.split(' ').next().unwrap_or_default();
                     expect("the answer's code", &json!(code), &json!(number))?;
+                    if operation == "discover" {
+                        expect("the links", &json!(DISCOVERED), &step["links"])?;
+                    }
                     if operation == "finish" {
                         written(world).await?;
                     }
-                    Ok(got)
+                    done(number, got.trim_start_matches(number).trim())
                 },
             )
             .await?;

@@ -9,7 +9,7 @@ use crate::{
         http::Body,
         node,
         reason::{Reason, expect},
-        report::Label,
+        report::{Label, done},
         run::{Failed, Runner},
         world::World,
     },
@@ -30,15 +30,13 @@ async fn execute(runner: &mut Runner) -> Result<(), Failed> {
             Label::new("Execute", "/3442/0/3 0='a',2", "Text"),
             async |world: &mut World| {
                 let body = Body::Text("0='a',2".into());
-                world
-                    .ask_for("POST", "/3442/0/3", &body, "CHANGED(204)")
-                    .await?;
+                world.ask_for("POST", "/3442/0/3", &body, "2.04").await?;
                 let expected = json!({
                     "id": 4, "kind": "multiResource", "type": "string",
                     "values": { "0": "a", "2": "" },
                 });
                 read(world, "/3442/0/4", "SENML_CBOR", &expected).await?;
-                Ok("the device kept 0='a' and 2".into())
+                done("2.04", "the device kept 0='a' and 2")
             },
         )
         .await?;
@@ -47,11 +45,11 @@ async fn execute(runner: &mut Runner) -> Result<(), Failed> {
             Label::new("Execute", "/3442/0/0 (reset)", "-"),
             async |world: &mut World| {
                 world
-                    .ask_for("POST", "/3442/0/0", &Body::None, "CHANGED(204)")
+                    .ask_for("POST", "/3442/0/0", &Body::None, "2.04")
                     .await?;
                 let expected = node::instance(0, &client::test_values());
                 read(world, "/3442/0", "SENML_CBOR", &expected).await?;
-                Ok("all values are the initial ones".into())
+                done("2.04", "all values are the initial ones")
             },
         )
         .await
@@ -73,8 +71,7 @@ async fn create(runner: &mut Runner) -> Result<(), Failed> {
                 Label::new("Create", label, format),
                 async |world: &mut World| {
                     let mut body = json!({ "kind": "instance", "resources": [
-                        node::single(5700, "float", "-3.5"),
-                        node::single(5701, "string", "Cel"),
+                        node::single(5750, "string", label),
                     ]});
                     if let (Some(id), Some(body)) = (id, body.as_object_mut()) {
                         body.insert("id".into(), json!(id));
@@ -82,14 +79,12 @@ async fn create(runner: &mut Runner) -> Result<(), Failed> {
                     let format = if id.is_some() { "TLV" } else { "SENML_JSON" };
                     let target = format!("/3303?format={format}");
                     let body = Body::Json(body);
-                    let answer = world
-                        .ask_for("POST", &target, &body, "CREATED(201)")
-                        .await?;
+                    let answer = world.ask_for("POST", &target, &body, "2.01").await?;
                     expect("the location", &json!(expected), &answer["location"])?;
-                    let value = format!("{expected}/5700");
-                    world.expect_on_device(value, "-3.5").await?;
+                    let value = format!("{expected}/5750");
+                    world.expect_on_device(value, label).await?;
                     updated(world, "3303", &instances).await?;
-                    Ok(format!("{expected}, registration updated"))
+                    done("2.01", format!("{expected}, registration updated"))
                 },
             )
             .await?;
@@ -99,14 +94,10 @@ async fn create(runner: &mut Runner) -> Result<(), Failed> {
             .step(
                 Label::new("Delete", path, "-"),
                 async |world: &mut World| {
-                    world
-                        .ask_for("DELETE", path, &Body::None, "DELETED(202)")
-                        .await?;
-                    world
-                        .ask_for("GET", path, &Body::None, "NOT_FOUND(404)")
-                        .await?;
+                    world.ask_for("DELETE", path, &Body::None, "2.02").await?;
+                    world.ask_for("GET", path, &Body::None, "4.04").await?;
                     updated(world, "3303", &instances).await?;
-                    Ok("gone, registration updated".into())
+                    done("2.02", "gone, registration updated")
                 },
             )
             .await?;
@@ -115,9 +106,9 @@ async fn create(runner: &mut Runner) -> Result<(), Failed> {
         .step(
             Label::new("Delete", "/3/0", "-"),
             async |world: &mut World| {
-                let status = "METHOD_NOT_ALLOWED(405)";
+                let status = "4.05";
                 world.ask_for("DELETE", "/3/0", &Body::None, status).await?;
-                Ok(status.into())
+                done(status, "it stays")
             },
         )
         .await
@@ -134,24 +125,25 @@ async fn updated(world: &mut World, object: &str, instances: &Value) -> Result<(
 
 async fn composite(runner: &mut Runner) -> Result<(), Failed> {
     for (name, format) in [("SenML CBOR", "SENML_CBOR"), ("SenML JSON", "SENML_JSON")] {
-        let label = Label::new("Read-Composite", "/3/0/0 /3303/0/5700 /3442", name);
+        let label = Label::new("Read-Composite", "/3/0/0 /3303/0/5700 /4/0/4", name);
         runner
             .step(label, async |world: &mut World| {
                 let target = format!(
-                    "/composite?paths=/3/0/0,/3303/0/5700,/3442/0/1120&pathformat={format}\
+                    "/composite?paths=/3/0/0,/3303/0/5700,/4/0/4&pathformat={format}\
                      &nodeformat={format}"
                 );
-                let answer = world
-                    .ask_for("GET", &target, &Body::None, "CONTENT(205)")
-                    .await?;
+                let answer = world.ask_for("GET", &target, &Body::None, "2.05").await?;
                 expect("the format", &json!(format), &answer["format"])?;
                 let expected = json!({
                     "/3/0/0": node::single(0, "string", "lwm2m"),
                     "/3303/0/5700": node::single(5700, "float", "21.5"),
-                    "/3442/0/1120": node::resource(&client::test_values(), 1120),
+                    "/4/0/4": {
+                        "id": 4, "kind": "multiResource", "type": "string",
+                        "values": { "0": "127.0.0.1" },
+                    },
                 });
                 expect("the values", &expected, &answer["content"])?;
-                Ok("3 paths".into())
+                done("2.05", "3 values")
             })
             .await?;
     }
@@ -164,7 +156,7 @@ async fn composite(runner: &mut Runner) -> Result<(), Failed> {
             });
             let target = "/composite?nodeformat=SENML_CBOR";
             world
-                .ask_for("PUT", target, &Body::Json(body), "CHANGED(204)")
+                .ask_for("PUT", target, &Body::Json(body), "2.04")
                 .await?;
             world
                 .expect_on_device(Path::resource(3, 0, 14), "+04:00")
@@ -173,7 +165,7 @@ async fn composite(runner: &mut Runner) -> Result<(), Failed> {
                 .expect_on_device(Path::resource(3442, 0, 120), "99")
                 .await?;
             world.device_values.utc_offset = Some("+04:00".into());
-            Ok("+04:00, 99".into())
+            done("2.04", "+04:00, 99")
         })
         .await?;
     // The second value can't be written: the first must not be, either.
@@ -185,27 +177,25 @@ async fn composite(runner: &mut Runner) -> Result<(), Failed> {
                 "/3/0/0": node::single(0, "string", "somebody else"),
             });
             let target = "/composite?nodeformat=SENML_JSON";
-            let status = "METHOD_NOT_ALLOWED(405)";
+            let status = "4.05";
             world
                 .ask_for("PUT", target, &Body::Json(body), status)
                 .await?;
             world
                 .expect_on_device(Path::resource(3442, 0, 120), "99")
                 .await?;
-            Ok(format!("{status}, nothing written"))
+            done(status, "nothing is written")
         })
         .await
 }
 
 async fn attributes(runner: &mut Runner) -> Result<(), Failed> {
-    let label = Label::new("Write-Attributes", "/3303/0/5700 pmin=1 st=0.5", "-");
+    let label = Label::new("Write-Attributes", "/3303/0/5700 pmin pmax st", "-");
     runner
         .step(label, async |world: &mut World| {
             let target = "/3303/0/5700/attributes?pmin=1&pmax=60&st=0.5";
-            world
-                .ask_for("PUT", target, &Body::None, "CHANGED(204)")
-                .await?;
-            Ok("CHANGED(204)".into())
+            world.ask_for("PUT", target, &Body::None, "2.04").await?;
+            done("2.04", "pmin=1, pmax=60, st=0.5")
         })
         .await?;
     runner
@@ -218,7 +208,7 @@ async fn attributes(runner: &mut Runner) -> Result<(), Failed> {
                     "attributes": { "pmin": "1", "pmax": "60", "st": "0.5" },
                 }]);
                 expect("the links", &expected, &json!(links))?;
-                Ok("pmin=1, pmax=60, st=0.5".into())
+                done("2.05", "pmin=1, pmax=60, st=0.5")
             },
         )
         .await

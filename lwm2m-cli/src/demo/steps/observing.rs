@@ -8,7 +8,7 @@ use crate::demo::{
     http::Body,
     node,
     reason::{Reason, expect},
-    report::Label,
+    report::{Label, done},
     run::{Failed, Runner},
     world::World,
 };
@@ -32,13 +32,11 @@ async fn single(runner: &mut Runner) -> Result<(), Failed> {
             Label::new("Observe", "/3303/0/5700", "CBOR"),
             async |world: &mut World| {
                 let target = "/3303/0/5700/observe?format=CBOR";
-                let answer = world
-                    .ask_for("POST", target, &Body::None, "CONTENT(205)")
-                    .await?;
+                let answer = world.ask_for("POST", target, &Body::None, "2.05").await?;
                 observed = Instant::now();
                 let expected = node::single(5700, "float", "21.5");
                 expect("the first value", &expected, &answer["content"])?;
-                Ok("21.5".into())
+                done("2.05", "21.5")
             },
         )
         .await?;
@@ -65,10 +63,10 @@ async fn single(runner: &mut Runner) -> Result<(), Failed> {
                         got: after,
                     });
                 }
-                Ok(format!(
-                    "23.75, {:.2} s after the first",
-                    after.as_secs_f64()
-                ))
+                done(
+                    "2.05",
+                    format!("23.75, {:.2} s after the first", after.as_secs_f64()),
+                )
             },
         )
         .await?;
@@ -77,13 +75,11 @@ async fn single(runner: &mut Runner) -> Result<(), Failed> {
             Label::new("Write-Attributes", "/3303/0/5700 pmin pmax st", "-"),
             async |world: &mut World| {
                 let target = "/3303/0/5700/attributes?pmin&pmax&st";
-                world
-                    .ask_for("PUT", target, &Body::None, "CHANGED(204)")
-                    .await?;
+                world.ask_for("PUT", target, &Body::None, "2.04").await?;
                 let links = discovered(world, "/3303/0/5700").await?;
                 let expected = json!([{ "url": "/3303/0/5700", "attributes": {} }]);
                 expect("the links", &expected, &json!(links))?;
-                Ok("attributes removed".into())
+                done("2.04", "attributes removed")
             },
         )
         .await?;
@@ -93,18 +89,16 @@ async fn single(runner: &mut Runner) -> Result<(), Failed> {
 async fn cancel(runner: &mut Runner) -> Result<(), Failed> {
     runner
         .step(
-            Label::new("Cancel Observe", "/3303/0/5700", "CBOR"),
+            Label::new("Cancel", "/3303/0/5700", "CBOR"),
             async |world: &mut World| {
                 let target = "/3303/0/5700/observe?active";
-                let answer = world
-                    .ask_for("DELETE", target, &Body::None, "CONTENT(205)")
-                    .await?;
+                let answer = world.ask_for("DELETE", target, &Body::None, "2.05").await?;
                 let expected = node::single(5700, "float", "23.75");
                 expect("the value", &expected, &answer["content"])?;
                 world.waiting_events("NOTIFICATION");
                 world.tell_device("set /3303/0/5700 24.75").await?;
                 quiet(world, "24.75").await?;
-                Ok("a change is not notified any more".into())
+                done("2.05", "changes are not notified now")
             },
         )
         .await
@@ -114,12 +108,7 @@ async fn cancel(runner: &mut Runner) -> Result<(), Failed> {
 /// after it is here, and no notification is.
 async fn quiet(world: &mut World, value: &str) -> Result<(), Reason> {
     let answer = world
-        .ask_for(
-            "GET",
-            "/3303/0/5700?format=TEXT",
-            &Body::None,
-            "CONTENT(205)",
-        )
+        .ask_for("GET", "/3303/0/5700?format=TEXT", &Body::None, "2.05")
         .await?;
     expect("the value", &json!(value), &answer["content"]["value"])?;
     let notified = world.waiting_events("NOTIFICATION");
@@ -140,11 +129,9 @@ async fn composite(runner: &mut Runner) -> Result<(), Failed> {
             let target = format!(
                 "/composite/observe?paths={PATHS}&pathformat=SENML_CBOR&nodeformat=SENML_CBOR"
             );
-            let answer = world
-                .ask_for("POST", &target, &Body::None, "CONTENT(205)")
-                .await?;
+            let answer = world.ask_for("POST", &target, &Body::None, "2.05").await?;
             expect("the first values", &both("24.75", "99"), &answer["content"])?;
-            Ok("24.75, 99".into())
+            done("2.05", "24.75, 99")
         })
         .await?;
     runner
@@ -155,20 +142,20 @@ async fn composite(runner: &mut Runner) -> Result<(), Failed> {
                 data["kind"] == "composite"
             });
             expect("the values", &both("24.75", "100"), &data.await?["val"])?;
-            Ok("24.75, 100".into())
+            done("2.05", "24.75, 100")
         })
         .await?;
     runner
-        .step(label("Cancel Observe-Comp."), async |world: &mut World| {
+        .step(label("Cancel-Composite"), async |world: &mut World| {
             let target = format!("/composite/observe?paths={PATHS}&active");
             let answer = world
-                .ask_for("DELETE", &target, &Body::None, "CONTENT(205)")
+                .ask_for("DELETE", &target, &Body::None, "2.05")
                 .await?;
             expect("the values", &both("24.75", "100"), &answer["content"])?;
             world.waiting_events("NOTIFICATION");
             world.tell_device("set /3303/0/5700 25.75").await?;
             quiet(world, "25.75").await?;
-            Ok("a change is not notified any more".into())
+            done("2.05", "changes are not notified now")
         })
         .await
 }

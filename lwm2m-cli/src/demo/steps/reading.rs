@@ -9,7 +9,7 @@ use crate::{
         http::Body,
         node,
         reason::{Reason, expect},
-        report::Label,
+        report::{Label, done},
         run::{Failed, Runner},
         world::{World, text},
     },
@@ -63,7 +63,7 @@ async fn discover(runner: &mut Runner) -> Result<(), Failed> {
                         link.map_or(&Value::Null, |link| &link["attributes"]),
                     )?;
                 }
-                Ok(format!("{} links", links.len()))
+                done("2.05", format!("{} links", links.len()))
             },
         )
         .await
@@ -72,9 +72,7 @@ async fn discover(runner: &mut Runner) -> Result<(), Failed> {
 /// The links of a Discover.
 pub(crate) async fn discovered(world: &mut World, path: &str) -> Result<Vec<Value>, Reason> {
     let target = format!("{path}/discover");
-    let answer = world
-        .ask_for("GET", &target, &Body::None, "CONTENT(205)")
-        .await?;
+    let answer = world.ask_for("GET", &target, &Body::None, "2.05").await?;
     expect("the format", &json!("LINK"), &answer["format"])?;
     Ok(answer["objectLinks"]
         .as_array()
@@ -91,7 +89,7 @@ async fn whole(runner: &mut Runner) -> Result<(), Failed> {
                 async |world: &mut World| {
                     let expected = node::instance(0, &world.device_values);
                     read(world, "/3/0", format, &expected).await?;
-                    Ok(count(&expected))
+                    done("2.05", count(&expected))
                 },
             )
             .await?;
@@ -103,7 +101,7 @@ async fn whole(runner: &mut Runner) -> Result<(), Failed> {
                 async |world: &mut World| {
                     let expected = node::instance(0, &client::test_values());
                     read(world, "/3442/0", format, &expected).await?;
-                    Ok(count(&expected))
+                    done("2.05", count(&expected))
                 },
             )
             .await?;
@@ -115,7 +113,7 @@ async fn whole(runner: &mut Runner) -> Result<(), Failed> {
                 let instance = node::instance(0, &client::sensor_values());
                 let expected = json!({ "id": 3303, "kind": "obj", "instances": [instance] });
                 read(world, "/3303", "SENML_CBOR", &expected).await?;
-                Ok("1 instance".into())
+                done("2.05", "1 instance")
             },
         )
         .await
@@ -149,7 +147,7 @@ async fn single_values(runner: &mut Runner) -> Result<(), Failed> {
         runner
             .step(Label::new("Read", path, name), async |world: &mut World| {
                 read(world, path, format, &expected).await?;
-                Ok(text(&expected["value"]))
+                done("2.05", text(&expected["value"]))
             })
             .await?;
     }
@@ -158,15 +156,11 @@ async fn single_values(runner: &mut Runner) -> Result<(), Failed> {
 
 /// What is not there, and what can't be read.
 async fn refused(runner: &mut Runner) -> Result<(), Failed> {
-    for (path, status) in [
-        ("/3/0/99", "NOT_FOUND(404)"),
-        ("/3/0/4", "METHOD_NOT_ALLOWED(405)"),
-        ("/0/0", "UNAUTHORIZED(401)"),
-    ] {
+    for (path, status) in [("/3/0/99", "4.04"), ("/3/0/4", "4.05"), ("/0/0", "4.01")] {
         runner
             .step(Label::new("Read", path, "-"), async |world: &mut World| {
                 world.ask_for("GET", path, &Body::None, status).await?;
-                Ok(status.into())
+                done(status, "refused")
             })
             .await?;
     }
@@ -181,9 +175,7 @@ pub(crate) async fn read(
     expected: &Value,
 ) -> Result<(), Reason> {
     let target = format!("{path}?format={format}");
-    let answer = world
-        .ask_for("GET", &target, &Body::None, "CONTENT(205)")
-        .await?;
+    let answer = world.ask_for("GET", &target, &Body::None, "2.05").await?;
     expect("the format", &json!(format), &answer["format"])?;
     expect(path, expected, &answer["content"])
 }

@@ -8,7 +8,7 @@ use crate::{
     demo::{
         http::Body,
         node,
-        report::Label,
+        report::{Label, done},
         run::{Failed, Runner},
         world::World,
     },
@@ -35,12 +35,12 @@ async fn resources(runner: &mut Runner) -> Result<(), Failed> {
                 async |world: &mut World| {
                     let body = Body::Json(node::single(14, "string", offset));
                     let target = format!("/3/0/14?format={format}");
-                    world.ask_for("PUT", &target, &body, "CHANGED(204)").await?;
+                    world.ask_for("PUT", &target, &body, "2.04").await?;
                     world
                         .expect_on_device(Path::resource(3, 0, 14), offset)
                         .await?;
                     world.device_values.utc_offset = Some(offset.into());
-                    Ok(offset.into())
+                    done("2.04", offset)
                 },
             )
             .await?;
@@ -54,10 +54,10 @@ async fn resources(runner: &mut Runner) -> Result<(), Failed> {
                 });
                 let target = "/3442/0/1120/1?format=TEXT";
                 world
-                    .ask_for("PUT", target, &Body::Json(body), "CHANGED(204)")
+                    .ask_for("PUT", target, &Body::Json(body), "2.04")
                     .await?;
                 world.expect_on_device("/3442/0/1120/1", "-7").await?;
-                Ok("-7".into())
+                done("2.04", "-7")
             },
         )
         .await
@@ -82,7 +82,7 @@ async fn instances(runner: &mut Runner) -> Result<(), Failed> {
                     ]});
                     let target = format!("/3442/0?replace=false&format={format}");
                     world
-                        .ask_for("PUT", &target, &Body::Json(body), "CHANGED(204)")
+                        .ask_for("PUT", &target, &Body::Json(body), "2.04")
                         .await?;
                     let mut expected = client::test_values();
                     expected.integer_value = Some(number);
@@ -90,7 +90,7 @@ async fn instances(runner: &mut Runner) -> Result<(), Failed> {
                     expected.multiple_integer_value.insert(1, -7);
                     let expected = node::instance(0, &expected);
                     read(world, "/3442/0", "TLV", &expected).await?;
-                    Ok("2 changed, all others kept".into())
+                    done("2.04", "2 changed, all others kept")
                 },
             )
             .await?;
@@ -106,10 +106,10 @@ async fn instances(runner: &mut Runner) -> Result<(), Failed> {
                 let body = json!({ "id": 0, "kind": "instance", "resources": resources });
                 let target = "/3442/0?replace=true&format=SENML_CBOR";
                 world
-                    .ask_for("PUT", target, &Body::Json(body.clone()), "CHANGED(204)")
+                    .ask_for("PUT", target, &Body::Json(body.clone()), "2.04")
                     .await?;
                 read(world, "/3442/0", "SENML_JSON", &body).await?;
-                Ok("2 written, all others removed".into())
+                done("2.04", "2 written, all others removed")
             },
         )
         .await
@@ -121,14 +121,14 @@ async fn refused(runner: &mut Runner) -> Result<(), Failed> {
             Label::new("Write", "/3/0/0", "Text"),
             async |world: &mut World| {
                 let body = Body::Json(node::single(0, "string", "somebody else"));
-                let status = "METHOD_NOT_ALLOWED(405)";
+                let status = "4.05";
                 world
                     .ask_for("PUT", "/3/0/0?format=TEXT", &body, status)
                     .await?;
                 world
                     .expect_on_device(Path::resource(3, 0, 0), "lwm2m")
                     .await?;
-                Ok(status.into())
+                done(status, "nothing is written")
             },
         )
         .await
@@ -146,9 +146,9 @@ async fn large(runner: &mut Runner) -> Result<(), Failed> {
             async |world: &mut World| {
                 let body = Body::Json(node::single(150, "opaque", value.clone()));
                 let target = "/3442/0/150?format=OPAQUE";
-                world.ask_for("PUT", target, &body, "CHANGED(204)").await?;
+                world.ask_for("PUT", target, &body, "2.04").await?;
                 world.expect_on_device(path, &value).await?;
-                Ok(format!("{LARGE} bytes"))
+                done("2.04", format!("{LARGE} bytes"))
             },
         )
         .await?;
@@ -158,7 +158,7 @@ async fn large(runner: &mut Runner) -> Result<(), Failed> {
             async |world: &mut World| {
                 let expected = node::single(150, "opaque", value.clone());
                 read(world, "/3442/0/150", "OPAQUE", &expected).await?;
-                Ok(format!("{LARGE} bytes"))
+                done("2.05", format!("{LARGE} bytes"))
             },
         )
         .await

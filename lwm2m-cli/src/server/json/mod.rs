@@ -2,6 +2,7 @@
 
 mod answer;
 mod definitions;
+mod history;
 mod node;
 mod parse;
 mod registration;
@@ -11,6 +12,7 @@ mod time;
 pub(crate) use self::{
     answer::{Shape, answer, format_of},
     definitions::Definitions,
+    history::{history, in_order},
     node::{node, nodes},
     parse::{records, value},
     registration::{registration, update},

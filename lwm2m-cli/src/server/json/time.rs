@@ -18,6 +18,20 @@ pub(crate) fn to_iso(seconds: i64) -> String {
     text
 }
 
+/// Writes seconds since 1970 with their thousandths, if there are any.
+pub(crate) fn to_iso_precise(seconds: f64) -> String {
+    // Casts saturate; a time out of range is no time anyway.
+    let millis = (seconds * 1000.0).round() as i64;
+    let mut text = to_iso(millis.div_euclid(1000));
+    let rest = millis.rem_euclid(1000);
+    if rest != 0 {
+        text.truncate(text.len() - 1);
+        // Writing to a String can't fail.
+        let _ = write!(text, ".{rest:03}Z");
+    }
+    text
+}
+
 /// Reads `2013-05-02T08:58:00Z`, also with a fraction, which is cut off, and with an offset.
 pub(crate) fn from_iso(text: &str) -> Option<i64> {
     let (date, time) = text.split_once('T')?;
@@ -94,6 +108,14 @@ mod tests {
             assert_eq!(to_iso(seconds), text);
             assert_eq!(from_iso(text), Some(seconds), "{text}");
         }
+    }
+
+    #[test]
+    fn thousandths_are_written_if_there_are_any() {
+        assert_eq!(to_iso_precise(1_367_491_215.0), "2013-05-02T10:40:15Z");
+        assert_eq!(to_iso_precise(0.25), "1970-01-01T00:00:00.250Z");
+        assert_eq!(to_iso_precise(-0.001), "1969-12-31T23:59:59.999Z");
+        assert!(!to_iso_precise(f64::MAX).is_empty() && !to_iso_precise(f64::NAN).is_empty());
     }
 
     #[test]

@@ -24,7 +24,6 @@ import org.eclipse.leshan.client.send.ManualDataSender;
 import org.eclipse.leshan.client.servers.LwM2mServer;
 import org.eclipse.leshan.core.ResponseCode;
 import org.eclipse.leshan.core.model.LwM2mModel;
-import org.eclipse.leshan.core.model.LwM2mModelRepository;
 import org.eclipse.leshan.core.model.ObjectModel;
 import org.eclipse.leshan.core.model.StaticModel;
 import org.eclipse.leshan.core.node.LwM2mNode;
@@ -65,9 +64,7 @@ public final class Device {
     }
 
     public static void main(String[] args) throws Exception {
-        // The newest version of each object.
-        var repository = new LwM2mModelRepository(Nodes.models(args[0]));
-        Device devices = new Device(List.copyOf(repository.getLwM2mModel().getObjectModels()));
+        Device devices = new Device(Nodes.models(args[0], false));
         ExecutorService workers = Executors.newCachedThreadPool();
         System.out.println("LISTENING lines 0");
         BufferedReader input = new BufferedReader(new InputStreamReader(System.in));
@@ -78,7 +75,7 @@ public final class Device {
                     devices.obey(words);
                     System.out.println("DONE " + words[1] + " " + words[0]);
                 } catch (Exception error) {
-                    System.out.println("FAILED " + words[1] + " " + words[0] + " " + error);
+                    System.out.println("FAILED " + words[1] + " " + words[0] + " " + error.toString().replace('\n', ' '));
                 }
             });
         }

@@ -48,12 +48,13 @@ final class Nodes {
     private Nodes() {}
 
     /**
-     * Leshan's own definitions, and those of a file: lines {@code object ID VERSION MULTIPLE
+     * Leshan's own definitions, in all versions or those of its default version of LwM2M, and those
+     * of a file: lines {@code object ID VERSION MULTIPLE
      * MANDATORY NAME}, each followed by its {@code resource ID OPERATIONS MULTIPLE MANDATORY TYPE
      * NAME}, with tabs between. A definition that Leshan has stays.
      */
-    static List<ObjectModel> models(String file) throws IOException {
-        List<ObjectModel> models = new ArrayList<>(ObjectLoader.loadAllDefault());
+    static List<ObjectModel> models(String file, boolean all) throws IOException {
+        List<ObjectModel> models = new ArrayList<>(all ? ObjectLoader.loadAllDefault() : ObjectLoader.loadDefault());
         String[] head = null;
         List<ResourceModel> resources = new ArrayList<>();
         List<String> lines = new ArrayList<>(Files.readAllLines(Path.of(file)));

@@ -98,7 +98,7 @@ public final class Server {
         LeshanServerBuilder builder = new LeshanServerBuilder();
         builder.setEndpointsProviders(provider);
         builder.setSecurityStore(keys);
-        builder.setObjectModelProvider(new VersionedModelProvider(Nodes.models(models)));
+        builder.setObjectModelProvider(new VersionedModelProvider(Nodes.models(models, true)));
         builder.setClientAwakeTimeProvider(new StaticClientAwakeTimeProvider(awake));
         leshan = builder.build();
         listen();

@@ -1,0 +1,156 @@
+//! `cargo xtask interop leshan`: our device and our server against Eclipse Leshan.
+//!
+//! - [`setup`]: Leshan's libraries, and the peers built of them;
+//! - [`peer`]: a process that is driven by lines;
+//! - [`rest`]: the REST interface that both servers have, and its events;
+//! - [`site`]: a server and a device of the other make;
+//! - [`cases`]: what is checked; each case is written once for both directions;
+//! - [`table`]: what came of it.
+
+mod cases;
+mod peer;
+mod rest;
+mod setup;
+mod site;
+mod table;
+mod values;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use crate::step::{Context, Failure};
+use cases::Case;
+use setup::Peers;
+use site::{Session, Site, Transport};
+use table::{Outcome, Row, Table};
+
+/// Cases that run at a time: most of them wait most of the time.
+const WORKERS: usize = 8;
+
+/// Runs `cargo xtask interop leshan` with the words after it: only cases whose lines contain all of
+/// them are run. The whole table is written to `docs/interop.md`.
+pub(super) fn command(words: &[String], context: &Context) -> ExitCode {
+    let peers = match Peers::prepare(context) {
+        Ok(peers) => peers,
+        Err(Failure(reason)) => {
+            eprintln!("error: {reason}");
+            return ExitCode::from(2);
+        }
+    };
+    let table = super::build(context).and_then(|lwm2m| run(&lwm2m, &peers, words, true));
+    let written = table.and_then(|table| {
+        print!("\n{}", table.failures());
+        if words.is_empty() {
+            write(&table, context)?;
+        }
+        Ok(table)
+    });
+    match written {
+        Ok(table) => {
+            println!("{}", table.totals());
+            ExitCode::from(u8::from(table.failed() > 0))
+        }
+        Err(Failure(reason)) => {
+            eprintln!("error: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn write(table: &Table, context: &Context) -> Result<(), Failure> {
+    let file = context.root.join("docs/interop.md");
+    let folder = file.parent().unwrap_or(&context.root);
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&file, table.markdown(&heading())))
+        .map_err(|error| Failure(format!("can't write {}: {error}", file.display())))
+}
+
+fn run(lwm2m: &Path, peers: &Peers, words: &[String], loud: bool) -> Result<Table, Failure> {
+    let sites = [Site::leshan(lwm2m, peers), Site::ours(lwm2m, peers)];
+    let [leshan, ours] = sites;
+    let sites = [leshan.map_err(Failure)?, ours.map_err(Failure)?];
+    let cases = cases::all();
+    let mut work: Vec<(&Case, &Site, Transport)> = Vec::new();
+    for case in &cases {
+        for site in &sites {
+            for transport in [Transport::Udp, Transport::Dtls] {
+                let (direction, format) = (site.direction.name(), case.format);
+                let line = format!("{direction} {} {format} {}", transport.name(), case.name);
+                if words.iter().all(|word| line.contains(word.as_str())) {
+                    work.push((case, site, transport));
+                }
+            }
+        }
+    }
+    let next = AtomicUsize::new(0);
+    let rows: Mutex<Vec<(usize, Row)>> = Mutex::default();
+    thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((case, site, transport)) = work.get(index).copied() else {
+                        break;
+                    };
+                    let row = one(case, site, transport, index);
+                    if loud {
+                        println!("{}", row.line());
+                    }
+                    rows.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push((index, row));
+                }
+            });
+        }
+    });
+    let mut rows = rows.into_inner().unwrap_or_else(PoisonError::into_inner);
+    rows.sort_by_key(|(index, _)| *index);
+    Ok(Table(rows.into_iter().map(|(_, row)| row).collect()))
+}
+
+fn one(case: &Case, site: &Site, transport: Transport, index: usize) -> Row {
+    let outcome = match case.only {
+        Some((direction, why)) if direction != site.direction => {
+            Outcome::NotApplicable(why.to_owned())
+        }
+        _ => attempt(case, site, transport, index),
+    };
+    Row {
+        name: case.name.clone(),
+        format: case.format,
+        direction: site.direction,
+        transport,
+        outcome,
+    }
+}
+
+fn attempt(case: &Case, site: &Site, transport: Transport, index: usize) -> Outcome {
+    let endpoint = format!("device-{index}");
+    let mut session = match Session::new(site, transport, &endpoint, case.start) {
+        Ok(session) => session,
+        Err(error) => return Outcome::Fail(error),
+    };
+    match (case.run)(&mut session) {
+        Ok(()) => Outcome::Pass,
+        Err(error) => Outcome::Fail(format!("{error}\n{}", session.story())),
+    }
+}
+
+/// What stands above the table in `docs/interop.md`.
+fn heading() -> String {
+    format!(
+        "# Interoperability with Eclipse Leshan\n\n\
+         Written by `cargo xtask interop leshan`: lwm2m {} and Leshan {}.\n\n\
+         Leshan's side are its libraries `leshan-tl-cf-server-coap` and \
+         `leshan-tl-cf-client-coap` with Californium and Scandium, from Maven Central, behind the \
+         small programs in `xtask/peers/leshan`, which give the server the REST and SSE interface \
+         of Leshan's demo server and drive the client by lines. Leshan's ready-made demo programs \
+         and its bootstrap server are not in the registry that these runs have; the protocol code is Leshan's \
+         own.",
+        env!("CARGO_PKG_VERSION"),
+        setup::VERSION
+    )
+}
