@@ -36,7 +36,7 @@ const MAX_BODY: usize = 64 * 1024;
 /// Short Server ID of `--server`.
 const SSID: u16 = 1;
 
-/// Runs a device.
+/// Run a device: it registers, serves its objects, and takes commands
 ///
 /// It has the objects 0 to 7, 3303 (temperature) and 3442 (test object) with sensible values, and
 /// takes commands on its standard input, one on each line:
