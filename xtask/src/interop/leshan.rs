@@ -21,8 +21,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::step::{Context, Failure};
-use cases::Case;
+use crate::step::{Context, Done, Failure};
+use cases::{Case, Otherwise};
 use setup::Peers;
 use site::{Session, Site, Transport};
 use table::{Outcome, Row, Table};
@@ -50,6 +50,9 @@ pub(super) fn command(words: &[String], context: &Context) -> ExitCode {
     });
     match written {
         Ok(table) => {
+            for line in table.not_run() {
+                println!("not run: {}", line.trim_start_matches("- ").trim_start());
+            }
             println!("{}", table.totals());
             ExitCode::from(u8::from(table.failed() > 0))
         }
@@ -76,6 +79,12 @@ fn run(lwm2m: &Path, peers: &Peers, words: &[String], loud: bool) -> Result<Tabl
     let mut work: Vec<(&Case, &Site, Transport)> = Vec::new();
     for case in &cases {
         for site in &sites {
+            let elsewhere = |(direction, otherwise)| {
+                direction != site.direction && matches!(otherwise, Otherwise::NotACase)
+            };
+            if case.only.is_some_and(elsewhere) {
+                continue;
+            }
             for transport in [Transport::Udp, Transport::Dtls] {
                 let (direction, format) = (site.direction.name(), case.format);
                 let line = format!("{direction} {} {format} {}", transport.name(), case.name);
@@ -113,8 +122,11 @@ fn run(lwm2m: &Path, peers: &Peers, words: &[String], loud: bool) -> Result<Tabl
 
 fn one(case: &Case, site: &Site, transport: Transport, index: usize) -> Row {
     let outcome = match case.only {
-        Some((direction, why)) if direction != site.direction => {
-            Outcome::NotApplicable(why.to_owned())
+        Some((direction, Otherwise::NotRun(why))) if direction != site.direction => {
+            Outcome::NotRun(why)
+        }
+        Some((direction, Otherwise::NotApplicable(why))) if direction != site.direction => {
+            Outcome::NotApplicable(why)
         }
         _ => attempt(case, site, transport, index),
     };
@@ -136,6 +148,25 @@ fn attempt(case: &Case, site: &Site, transport: Transport, index: usize) -> Outc
     match (case.run)(&mut session) {
         Ok(()) => Outcome::Pass,
         Err(error) => Outcome::Fail(format!("{error}\n{}", session.story())),
+    }
+}
+
+/// The step of `cargo xtask ci`.
+pub(super) fn step(context: &Context) -> Result<Done, Failure> {
+    let peers = match Peers::prepare(context) {
+        Ok(peers) => peers,
+        Err(failure) if context.strict => return Err(failure),
+        Err(Failure(reason)) => return Ok(Done::Partly(format!("nothing checked: {reason}"))),
+    };
+    let lwm2m = super::build(context)?;
+    let table = run(&lwm2m, &peers, &[], !context.quiet)?;
+    match (table.failed(), table.not_run().len()) {
+        (0, 0) => Ok(Done::CheckedWith(table.totals())),
+        (0, missing) => Ok(Done::Partly(format!(
+            "{}, {missing} not run",
+            table.totals()
+        ))),
+        _ => Err(Failure(table.failures())),
     }
 }
 
