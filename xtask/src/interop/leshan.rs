@@ -99,7 +99,9 @@ fn run(lwm2m: &Path, peers: &Peers, words: &[String], loud: bool) -> Result<Tabl
                     if loud {
                         println!("{}", row.line());
                     }
-                    rows.lock().unwrap_or_else(PoisonError::into_inner).push((index, row));
+                    rows.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push((index, row));
                 }
             });
         }

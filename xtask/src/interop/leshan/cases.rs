@@ -63,7 +63,10 @@ impl Case {
 
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Case").field(&self.name).field(&self.format).finish()
+        f.debug_tuple("Case")
+            .field(&self.name)
+            .field(&self.format)
+            .finish()
     }
 }
 

@@ -33,7 +33,10 @@ impl Peer {
         let log = Arc::new(Log::default());
         let streams: [Option<(Box<dyn Read + Send>, &str)>; 2] = [
             child.stdout.take().map(|out| (Box::new(out) as _, "")),
-            child.stderr.take().map(|err| (Box::new(err) as _, "stderr: ")),
+            child
+                .stderr
+                .take()
+                .map(|err| (Box::new(err) as _, "stderr: ")),
         ];
         for (stream, prefix) in streams.into_iter().flatten() {
             let (log, ends) = (Arc::clone(&log), prefix.is_empty());
@@ -85,7 +88,11 @@ impl Peer {
             from = lines.0.len();
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || lines.1 {
-                let why = if lines.1 { "it ended" } else { "no such line came" };
+                let why = if lines.1 {
+                    "it ended"
+                } else {
+                    "no such line came"
+                };
                 let last: Vec<_> = lines.0.iter().rev().take(5).rev().cloned().collect();
                 return Err(format!("{why}; its last lines:\n{}", last.join("\n")));
             }

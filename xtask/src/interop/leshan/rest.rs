@@ -79,7 +79,8 @@ impl Events {
         stream.write_all(request.as_bytes()).map_err(fail)?;
         let mut lines = BufReader::new(stream.try_clone().map_err(fail)?).lines();
         // The comment says that nothing is missed from here on.
-        let listening = |line: &Result<String, _>| matches!(line, Ok(line) if line.starts_with(':'));
+        let listening =
+            |line: &Result<String, _>| matches!(line, Ok(line) if line.starts_with(':'));
         lines
             .by_ref()
             .find(listening)

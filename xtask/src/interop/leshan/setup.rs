@@ -49,8 +49,9 @@ impl Peers {
         quiet(javac.args(files))?;
         let models = target.join("models.tsv");
         fs::write(&models, definitions()).map_err(|error| Failure(error.to_string()))?;
-        let class_path = std::env::join_paths([classes, all])
-            .map_err(|error| Failure(format!("the folder's name can't stand in a path: {error}")))?;
+        let class_path = std::env::join_paths([classes, all]).map_err(|error| {
+            Failure(format!("the folder's name can't stand in a path: {error}"))
+        })?;
         Ok(Self { class_path, models })
     }
 
@@ -122,7 +123,10 @@ fn describe(object: &ObjectDefinition, text: &mut String) {
         ..
     } = object;
     // Writing to a String can't fail.
-    let _ = writeln!(text, "object\t{id}\t{version}\t{multiple}\t{mandatory}\t{name}");
+    let _ = writeln!(
+        text,
+        "object\t{id}\t{version}\t{multiple}\t{mandatory}\t{name}"
+    );
     for resource in object.resources.iter() {
         let _ = writeln!(
             text,

@@ -191,7 +191,10 @@ impl<'s> Session<'s> {
         let answer = rest::call(self.site.http, "PUT", "/api/security/clients", body)?;
         match answer.status {
             200..=299 => Ok(()),
-            status => Err(format!("the key was refused: HTTP {status} {}", answer.text)),
+            status => Err(format!(
+                "the key was refused: HTTP {status} {}",
+                answer.text
+            )),
         }
     }
 
@@ -208,7 +211,12 @@ impl<'s> Session<'s> {
         }
         if start.values && self.site.devices.is_some() {
             for value in values::ALL {
-                self.tell(&format!("set {} {} {}", self.endpoint, value.path(), value.leshan))?;
+                self.tell(&format!(
+                    "set {} {} {}",
+                    self.endpoint,
+                    value.path(),
+                    value.leshan
+                ))?;
             }
         }
         Ok(())
@@ -251,7 +259,11 @@ impl<'s> Session<'s> {
 
     /// Gives the process of Leshan's devices a line, and waits until it is done.
     pub(super) fn tell(&self, line: &str) -> Result<(), String> {
-        let devices = self.site.devices.as_ref().ok_or("there is no device of Leshan")?;
+        let devices = self
+            .site
+            .devices
+            .as_ref()
+            .ok_or("there is no device of Leshan")?;
         let mark = devices.mark();
         devices.say(line)?;
         let verb = line.split(' ').next().unwrap_or_default();
@@ -372,9 +384,9 @@ impl<'s> Session<'s> {
         name: &str,
         fits: impl Fn(&Value) -> bool,
     ) -> Result<(Event, usize), String> {
-        let found = self.events.wait(mark, SOON, |event| {
-            event.name == name && fits(&event.data)
-        });
+        let found = self
+            .events
+            .wait(mark, SOON, |event| event.name == name && fits(&event.data));
         found.ok_or_else(|| format!("the event {name} did not come"))
     }
 
@@ -383,14 +395,20 @@ impl<'s> Session<'s> {
         let mut story = self.calls.borrow().clone();
         let trace = match &self.site.devices {
             Some(devices) => {
-                let about = [format!("TRACE {} ", self.endpoint), format!(" {} ", self.endpoint)];
+                let about = [
+                    format!("TRACE {} ", self.endpoint),
+                    format!(" {} ", self.endpoint),
+                ];
                 devices.lines(self.device_mark, |line| {
                     about.iter().any(|about| line.contains(about)) || line.starts_with("stderr:")
                 })
             }
             None => {
                 let registration = self.ask("GET", "", None).unwrap_or_default().1;
-                let address = registration["address"].as_str().unwrap_or_default().to_owned();
+                let address = registration["address"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned();
                 let port = address.rsplit(':').next().unwrap_or_default().to_owned();
                 let about = format!("TRACE {port} ");
                 let lines = self.site.server.lines(self.server_mark, |line| {

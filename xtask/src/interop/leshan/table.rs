@@ -143,7 +143,10 @@ mod tests {
     fn a_case_is_one_line_with_a_column_for_each_way() {
         let table = Table(vec![
             row(Direction::OurDevice, Outcome::Pass),
-            row(Direction::OurServer, Outcome::NotApplicable("no reason".into())),
+            row(
+                Direction::OurServer,
+                Outcome::NotApplicable("no reason".into()),
+            ),
         ]);
         let text = table.markdown("# Heading");
         assert!(text.contains("| register | link | pass | not run | n/a (1) | not run |"));
@@ -152,7 +155,10 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_with_its_story() {
-        let table = Table(vec![row(Direction::OurDevice, Outcome::Fail("a\nb\n".into()))]);
+        let table = Table(vec![row(
+            Direction::OurDevice,
+            Outcome::Fail("a\nb\n".into()),
+        )]);
         assert_eq!(table.failed(), 1);
         assert!(table.failures().starts_with("FAIL "));
         assert!(table.failures().ends_with("\n    a\n    b\n\n"));

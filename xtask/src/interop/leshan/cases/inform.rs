@@ -18,10 +18,14 @@ const SENSOR: &str = "/3303/0/5700";
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for format in ["TEXT", "CBOR"].into_iter().chain(NODES) {
-        cases.push(Case::new("observe a resource", format, move |s| observe(s, format)));
+        cases.push(Case::new("observe a resource", format, move |s| {
+            observe(s, format)
+        }));
     }
     for format in NODES {
-        cases.push(Case::new("observe an instance", format, move |s| observe_instance(s, format)));
+        cases.push(Case::new("observe an instance", format, move |s| {
+            observe_instance(s, format)
+        }));
     }
     cases.extend([
         Case::new("cancel by Observe=1", "-", |s| cancel(s, true)),
@@ -44,9 +48,7 @@ pub(super) fn cases() -> Vec<Case> {
             }),
         ]);
     }
-    cases.push(
-        Case::new("send", "SENML_CBOR", |s| send(s, "SENML_CBOR")).with_values(),
-    );
+    cases.push(Case::new("send", "SENML_CBOR", |s| send(s, "SENML_CBOR")).with_values());
     let own_choice = "our device chooses the format of a Send itself";
     cases.push(
         Case::new("send", "SENML_JSON", |s| send(s, "SENML_JSON"))
@@ -55,9 +57,11 @@ pub(super) fn cases() -> Vec<Case> {
     );
     for format in PACKS {
         cases.push(
-            Case::new("send with timestamps", format, move |s| send_with_times(s, format))
-                .with_values()
-                .only(Direction::OurServer, "lwm2m client has no command for it"),
+            Case::new("send with timestamps", format, move |s| {
+                send_with_times(s, format)
+            })
+            .with_values()
+            .only(Direction::OurServer, "lwm2m client has no command for it"),
         );
     }
     cases
@@ -124,7 +128,11 @@ fn cancel(s: &Session<'_>, active: bool) -> Result<(), String> {
 
 fn stop(s: &Session<'_>, target: &str, active: bool) -> Result<(), String> {
     let sign = if target.contains('?') { '&' } else { '?' };
-    let query = if active { format!("{sign}active") } else { String::new() };
+    let query = if active {
+        format!("{sign}active")
+    } else {
+        String::new()
+    };
     let (http, answer) = s.ask("DELETE", &format!("{target}{query}"), None)?;
     let right = match active {
         true => http == 200 && answer["status"] == "CONTENT(205)",
@@ -134,8 +142,12 @@ fn stop(s: &Session<'_>, target: &str, active: bool) -> Result<(), String> {
 }
 
 fn silent(s: &Session<'_>, mark: usize) -> Result<(), String> {
-    let came = s.events.wait(mark, Duration::ZERO, |event| event.name == "NOTIFICATION");
-    check(came.is_none(), || format!("notified after the cancel: {came:?}"))
+    let came = s
+        .events
+        .wait(mark, Duration::ZERO, |event| event.name == "NOTIFICATION");
+    check(came.is_none(), || {
+        format!("notified after the cancel: {came:?}")
+    })
 }
 
 fn attributes(s: &Session<'_>, attributes: &str) -> Result<(), String> {
@@ -152,11 +164,15 @@ fn pmin(s: &mut Session<'_>) -> Result<(), String> {
     s.set(SENSOR, "22")?;
     let (event, _) = notified(s, mark, 22.0)?;
     let took = event.at.duration_since(began);
-    check(took + SLACK >= Duration::from_secs(2), || format!("it came after {took:?}"))?;
+    check(took + SLACK >= Duration::from_secs(2), || {
+        format!("it came after {took:?}")
+    })?;
     let early = s.events.wait(mark, Duration::ZERO, |event| {
         event.name == "NOTIFICATION" && number(&event.data["val"]["value"]) == Some(21.0)
     });
-    check(early.is_none(), || "the value in between was notified, too".into())
+    check(early.is_none(), || {
+        "the value in between was notified, too".into()
+    })
 }
 
 fn pmax(s: &mut Session<'_>) -> Result<(), String> {
@@ -167,15 +183,12 @@ fn pmax(s: &mut Session<'_>) -> Result<(), String> {
     let (_, mark) = notified(s, mark, 20.0)?;
     let (event, _) = notified(s, mark, 20.0)?;
     let took = event.at.duration_since(began);
-    check(took + SLACK >= Duration::from_secs(3), || format!("two after {took:?}"))
+    check(took + SLACK >= Duration::from_secs(3), || {
+        format!("two after {took:?}")
+    })
 }
 
-fn threshold(
-    s: &Session<'_>,
-    attribute: &str,
-    quiet: &[&str],
-    loud: &str,
-) -> Result<(), String> {
+fn threshold(s: &Session<'_>, attribute: &str, quiet: &[&str], loud: &str) -> Result<(), String> {
     s.set(SENSOR, "20")?;
     attributes(s, attribute)?;
     start(s, SENSOR, "-")?;
@@ -186,9 +199,13 @@ fn threshold(
     }
     s.set(SENSOR, loud)?;
     let (_, after) = notified(s, mark, loud.parse().unwrap_or_default())?;
-    let first = s.events.wait(mark, Duration::ZERO, |event| event.name == "NOTIFICATION");
+    let first = s
+        .events
+        .wait(mark, Duration::ZERO, |event| event.name == "NOTIFICATION");
     let first = first.map(|(_, mark)| mark);
-    check(first == Some(after), || format!("{attribute}: a notification too many"))
+    check(first == Some(after), || {
+        format!("{attribute}: a notification too many")
+    })
 }
 
 fn attributes_refused(s: &mut Session<'_>) -> Result<(), String> {
@@ -207,7 +224,9 @@ fn composite(s: &Session<'_>, format: &str) -> Result<(), String> {
     s.set(SENSOR, "20")?;
     let answer = s.expect("POST", &composite_target(format), None, "CONTENT(205)")?;
     let content = &answer["content"][SENSOR]["value"];
-    check(number(content) == Some(20.0), || format!("expected 20, got {answer}"))?;
+    check(number(content) == Some(20.0), || {
+        format!("expected 20, got {answer}")
+    })?;
     let mark = s.events.mark();
     s.set("/3442/0/120", "5")?;
     let (_, mark) = s.event(mark, "NOTIFICATION", |data| {
@@ -251,5 +270,7 @@ fn send_with_times(s: &Session<'_>, format: &str) -> Result<(), String> {
         known.check(&event.data["val"][known.path()])?;
     }
     let times = event.data["times"].as_array().map_or(0, Vec::len);
-    check(times == 2, || format!("expected two times, got {}", json!(event.data["times"])))
+    check(times == 2, || {
+        format!("expected two times, got {}", json!(event.data["times"]))
+    })
 }

@@ -35,7 +35,12 @@ fn register(s: &mut Session<'_>) -> Result<(), String> {
     let (http, registration) = s.ask("GET", "", None)?;
     let links = registration["objectLinks"].as_array();
     let urls: Vec<&str> = links
-        .map(|links| links.iter().filter_map(|link| link["url"].as_str()).collect())
+        .map(|links| {
+            links
+                .iter()
+                .filter_map(|link| link["url"].as_str())
+                .collect()
+        })
         .unwrap_or_default();
     let right = http == 200
         && registration["endpoint"] == s.endpoint.as_str()
@@ -43,7 +48,9 @@ fn register(s: &mut Session<'_>) -> Result<(), String> {
         && registration["lifetime"] == 300
         && registration["bindingMode"] == "U"
         && registration["secure"] == json!(s.transport == Transport::Dtls)
-        && ["/1/0", "/3/0", "/3303/0", "/3442/0"].iter().all(|url| urls.contains(url))
+        && ["/1/0", "/3/0", "/3303/0", "/3442/0"]
+            .iter()
+            .all(|url| urls.contains(url))
         && !urls.iter().any(|url| url.starts_with("/0/"));
     check(right, || format!("HTTP {http} {registration}"))
 }
@@ -52,7 +59,9 @@ fn update_lifetime(s: &mut Session<'_>) -> Result<(), String> {
     let mark = s.events.mark();
     let node = json!({"id": 1, "kind": "singleResource", "type": "integer", "value": "120"});
     s.expect("PUT", "1/0/1", Some(&node), "CHANGED(204)")?;
-    s.event(mark, "UPDATED", |data| data["registration"]["lifetime"] == 120)?;
+    s.event(mark, "UPDATED", |data| {
+        data["registration"]["lifetime"] == 120
+    })?;
     Ok(())
 }
 
@@ -89,19 +98,27 @@ fn deregister(s: &mut Session<'_>) -> Result<(), String> {
     s.stop()?;
     s.event(mark, "DEREGISTRATION", |_| true)?;
     let (http, answer) = s.ask("GET", "", None)?;
-    check(http == 404, || format!("it is still there: HTTP {http} {answer}"))
+    check(http == 404, || {
+        format!("it is still there: HTTP {http} {answer}")
+    })
 }
 
 fn queue(s: &mut Session<'_>) -> Result<(), String> {
     let (_, registration) = s.ask("GET", "", None)?;
-    check(registration["queuemode"] == true, || format!("no queue mode in {registration}"))?;
+    check(registration["queuemode"] == true, || {
+        format!("no queue mode in {registration}")
+    })?;
     let (_, mark) = s.event(0, "SLEEPING", |_| true)?;
     let (http, answer) = s.ask("GET", "3303/0/5700", None)?;
-    check(http == 202, || format!("expected HTTP 202, got {http} {answer}"))?;
+    check(http == 202, || {
+        format!("expected HTTP 202, got {http} {answer}")
+    })?;
     s.update()?;
     let (event, _) = s.event(mark, "REQUEST_RESPONSE", |_| true)?;
     let response = &event.data["response"];
-    check(response["status"] == "CONTENT(205)", || format!("the answer: {}", event.data))
+    check(response["status"] == "CONTENT(205)", || {
+        format!("the answer: {}", event.data)
+    })
 }
 
 fn moved(s: &mut Session<'_>) -> Result<(), String> {
@@ -121,7 +138,8 @@ fn moved(s: &mut Session<'_>) -> Result<(), String> {
         registration["address"].is_string() && registration["address"] != before
     });
     check(new.is_some(), || format!("it is still known at {before}"))?;
-    s.expect("GET", "3303/0/5700", None, "CONTENT(205)").map(drop)
+    s.expect("GET", "3303/0/5700", None, "CONTENT(205)")
+        .map(drop)
 }
 
 fn bootstrap(s: &mut Session<'_>) -> Result<(), String> {
@@ -146,7 +164,10 @@ fn bootstrap(s: &mut Session<'_>) -> Result<(), String> {
     let written = std::fs::File::create(&file).and_then(|mut f| f.write_all(text.as_bytes()));
     written.map_err(|error| format!("{}: {error}", file.display()))?;
     let mut command = Command::new(s.site.lwm2m());
-    command.arg("bootstrap-server").arg(format!("--{scheme}")).arg("127.0.0.1:0");
+    command
+        .arg("bootstrap-server")
+        .arg(format!("--{scheme}"))
+        .arg("127.0.0.1:0");
     command.arg("--config").arg(&file).arg("--json");
     let server = Peer::start(&mut command)?;
     let line = server.wait(0, SOON, |line| line.contains("\"listening\""));

@@ -24,9 +24,11 @@ pub(super) fn cases() -> Vec<Case> {
     }
     // In SenML the instance needs its id (TS-Core §6.3.9).
     for format in ["TLV", "JSON"] {
-        cases.push(Case::new("create without an instance id", format, move |s| {
-            create(s, format, None)
-        }));
+        cases.push(Case::new(
+            "create without an instance id",
+            format,
+            move |s| create(s, format, None),
+        ));
     }
     cases.extend([
         Case::new("create what exists is refused", "TLV", create_twice),
@@ -34,16 +36,24 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("delete what may not be deleted", "-", delete_refused),
         Case::new("discover an object", "link", discover_object),
         Case::new("discover an instance", "link", discover_instance),
-        Case::new("discover a resource with its attributes", "link", discover_resource),
+        Case::new(
+            "discover a resource with its attributes",
+            "link",
+            discover_resource,
+        ),
     ]);
     for format in PACKS {
         cases.extend([
             Case::new("read-composite", format, move |s| read_composite(s, format)).with_values(),
-            Case::new("read-composite of what is there only in part", format, move |s| {
-                read_partly(s, format)
-            })
+            Case::new(
+                "read-composite of what is there only in part",
+                format,
+                move |s| read_partly(s, format),
+            )
             .with_values(),
-            Case::new("write-composite", format, move |s| write_composite(s, format)),
+            Case::new("write-composite", format, move |s| {
+                write_composite(s, format)
+            }),
             Case::new("write-composite: all or nothing", format, move |s| {
                 write_atomically(s, format)
             })
@@ -64,7 +74,9 @@ fn value(s: &Session<'_>, path: &str) -> Result<Value, String> {
 
 fn has(s: &Session<'_>, path: &str, expected: &Value) -> Result<(), String> {
     let got = value(s, path)?;
-    check(got == *expected, || format!("{path}: expected {expected}, got {got}"))
+    check(got == *expected, || {
+        format!("{path}: expected {expected}, got {got}")
+    })
 }
 
 fn execute(s: &mut Session<'_>) -> Result<(), String> {
@@ -108,7 +120,9 @@ fn create(s: &Session<'_>, format: &str, id: Option<u16>) -> Result<(), String> 
         None => {
             let location = answer["location"].as_str().unwrap_or_default();
             let path = location.trim_start_matches('/').to_owned();
-            check(path.starts_with("3442/"), || format!("no location in {answer}"))?;
+            check(path.starts_with("3442/"), || {
+                format!("no location in {answer}")
+            })?;
             path
         }
     };
@@ -121,7 +135,12 @@ fn create(s: &Session<'_>, format: &str, id: Option<u16>) -> Result<(), String> 
 }
 
 fn create_twice(s: &mut Session<'_>) -> Result<(), String> {
-    s.expect("POST", "3442?format=TLV", Some(&instance(Some(0))), "BAD_REQUEST(400)")?;
+    s.expect(
+        "POST",
+        "3442?format=TLV",
+        Some(&instance(Some(0))),
+        "BAD_REQUEST(400)",
+    )?;
     Ok(())
 }
 
@@ -153,7 +172,9 @@ fn links(s: &Session<'_>, path: &str) -> Result<Vec<(String, Value)>, String> {
 
 fn with<'l>(links: &'l [(String, Value)], url: &str) -> Result<&'l Value, String> {
     let found = links.iter().find(|(link, _)| link == url);
-    found.map(|(_, attributes)| attributes).ok_or_else(|| format!("no {url} in {links:?}"))
+    found
+        .map(|(_, attributes)| attributes)
+        .ok_or_else(|| format!("no {url} in {links:?}"))
 }
 
 fn discover_object(s: &mut Session<'_>) -> Result<(), String> {
@@ -166,9 +187,10 @@ fn discover_object(s: &mut Session<'_>) -> Result<(), String> {
 
 fn discover_instance(s: &mut Session<'_>) -> Result<(), String> {
     let links = links(s, "3442/0")?;
-    check(links.iter().all(|(url, _)| url.starts_with("/3442/0")), || {
-        format!("others, too: {links:?}")
-    })?;
+    check(
+        links.iter().all(|(url, _)| url.starts_with("/3442/0")),
+        || format!("others, too: {links:?}"),
+    )?;
     for url in ["/3442/0", "/3442/0/110", "/3442/0/1110"] {
         with(&links, url)?;
     }
@@ -187,9 +209,13 @@ fn discover_resource(s: &mut Session<'_>) -> Result<(), String> {
     s.expect("PUT", target, None, "CHANGED(204)")?;
     let links = links(s, "3303/0/5700")?;
     let attributes = with(&links, "/3303/0/5700")?;
-    for (name, expected) in
-        [("pmin", 10.0), ("pmax", 60.0), ("gt", 30.0), ("lt", -5.0), ("st", 2.5)]
-    {
+    for (name, expected) in [
+        ("pmin", 10.0),
+        ("pmax", 60.0),
+        ("gt", 30.0),
+        ("lt", -5.0),
+        ("st", 2.5),
+    ] {
         check(number(&attributes[name]) == Some(expected), || {
             format!("expected {name}={expected}, got {attributes}")
         })?;
@@ -198,7 +224,9 @@ fn discover_resource(s: &mut Session<'_>) -> Result<(), String> {
     s.expect("PUT", "3303/0/5700/attributes?pmin", None, "CHANGED(204)")?;
     let links = self::links(s, "3303/0/5700")?;
     let attributes = with(&links, "/3303/0/5700")?;
-    check(attributes.get("pmin").is_none(), || format!("pmin stays: {attributes}"))
+    check(attributes.get("pmin").is_none(), || {
+        format!("pmin stays: {attributes}")
+    })
 }
 
 fn read_composite(s: &Session<'_>, format: &str) -> Result<(), String> {
@@ -211,11 +239,14 @@ fn read_composite(s: &Session<'_>, format: &str) -> Result<(), String> {
         known.check(&content[known.path()])?;
     }
     let instance = &content["/3442/0/1130/1"];
-    check(values::same("float", &json!("0.001"), &instance["value"]), || {
-        format!("expected 0.001, got {instance}")
-    })?;
+    check(
+        values::same("float", &json!("0.001"), &instance["value"]),
+        || format!("expected 0.001, got {instance}"),
+    )?;
     let sensor = &content["/3303/0"];
-    check(sensor["kind"] == "instance", || format!("expected /3303/0, got {content}"))
+    check(sensor["kind"] == "instance", || {
+        format!("expected /3303/0, got {content}")
+    })
 }
 
 fn read_partly(s: &Session<'_>, format: &str) -> Result<(), String> {
@@ -226,13 +257,17 @@ fn read_partly(s: &Session<'_>, format: &str) -> Result<(), String> {
     let content = &answer["content"];
     values::of(120).map_or(Ok(()), |known| known.check(&content[known.path()]))?;
     let rest = [&content["/3442/8"], &content["/3442/0/2"]];
-    check(rest.iter().all(|node| node.is_null()), || format!("too much: {content}"))
+    check(rest.iter().all(|node| node.is_null()), || {
+        format!("too much: {content}")
+    })
 }
 
 fn write_composite(s: &Session<'_>, format: &str) -> Result<(), String> {
     let known = [110, 120, 1120].into_iter().filter_map(values::of);
-    let mut body: serde_json::Map<String, Value> =
-        known.clone().map(|known| (known.path(), known.node())).collect();
+    let mut body: serde_json::Map<String, Value> = known
+        .clone()
+        .map(|known| (known.path(), known.node()))
+        .collect();
     let zone = json!({"id": 14, "kind": "singleResource", "type": "string", "value": "+05:30"});
     body.insert("/3/0/14".into(), zone);
     let target = format!("composite?nodeformat={format}");

@@ -18,8 +18,12 @@ pub(super) const NODES: [&str; 4] = ["TLV", "SENML_JSON", "SENML_CBOR", "JSON"];
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for format in NODES {
-        cases.push(Case::new("read an object", format, move |s| object(s, format)));
-        cases.push(Case::new("read an instance", format, move |s| instance(s, format)));
+        cases.push(Case::new("read an object", format, move |s| {
+            object(s, format)
+        }));
+        cases.push(Case::new("read an instance", format, move |s| {
+            instance(s, format)
+        }));
     }
     let everything = NODES.map(|format| {
         let ids: Vec<u16> = values::ALL.iter().map(|known| known.id).collect();
@@ -29,22 +33,39 @@ pub(super) fn cases() -> Vec<Case> {
     for (format, ids) in single.into_iter().chain(everything) {
         let instances: Vec<u16> = match ids.len() {
             1 => vec![1150],
-            _ => values::ALL.iter().filter(|k| k.multiple()).map(|k| k.id).collect(),
+            _ => values::ALL
+                .iter()
+                .filter(|k| k.multiple())
+                .map(|k| k.id)
+                .collect(),
         };
-        cases.push(Case::new("read a resource of each type", format, move |s| {
-            resources(s, format, &ids)
-        }));
-        cases.push(Case::new("read a resource instance of each type", format, move |s| {
-            resource_instances(s, format, &instances)
-        }));
+        cases.push(Case::new(
+            "read a resource of each type",
+            format,
+            move |s| resources(s, format, &ids),
+        ));
+        cases.push(Case::new(
+            "read a resource instance of each type",
+            format,
+            move |s| resource_instances(s, format, &instances),
+        ));
     }
     cases.push(Case::new("read without a format", "-", without_format));
-    cases.push(Case::new("read what is not there, or may not be read", "-", refused));
+    cases.push(Case::new(
+        "read what is not there, or may not be read",
+        "-",
+        refused,
+    ));
     cases.into_iter().map(Case::with_values).collect()
 }
 
 fn object(s: &Session<'_>, format: &str) -> Result<(), String> {
-    let answer = s.expect("GET", &format!("3442?format={format}"), None, "CONTENT(205)")?;
+    let answer = s.expect(
+        "GET",
+        &format!("3442?format={format}"),
+        None,
+        "CONTENT(205)",
+    )?;
     let content = &answer["content"];
     check(content["kind"] == "obj" && content["id"] == 3442, || {
         format!("expected object 3442, got {content}")
@@ -60,9 +81,10 @@ fn instance(s: &Session<'_>, format: &str) -> Result<(), String> {
 }
 
 fn check_instance(instance: &Value) -> Result<(), String> {
-    check(instance["kind"] == "instance" && instance["id"] == 0, || {
-        format!("expected instance 0, got {instance}")
-    })?;
+    check(
+        instance["kind"] == "instance" && instance["id"] == 0,
+        || format!("expected instance 0, got {instance}"),
+    )?;
     let none = Vec::new();
     let resources = instance["resources"].as_array().unwrap_or(&none);
     for known in values::ALL {
@@ -110,7 +132,12 @@ fn without_format(s: &mut Session<'_>) -> Result<(), String> {
 
 fn refused(s: &mut Session<'_>) -> Result<(), String> {
     s.expect("GET", "3442/9", None, "NOT_FOUND(404)")?;
-    s.expect("GET", "3442/0/110?format=OPAQUE", None, "NOT_ACCEPTABLE(406)")?;
+    s.expect(
+        "GET",
+        "3442/0/110?format=OPAQUE",
+        None,
+        "NOT_ACCEPTABLE(406)",
+    )?;
     s.expect("GET", "3442/0/2", None, "METHOD_NOT_ALLOWED(405)")?;
     s.expect("GET", "0/0", None, "UNAUTHORIZED(401)")?;
     Ok(())

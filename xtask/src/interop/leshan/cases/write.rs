@@ -17,32 +17,42 @@ pub(super) fn cases() -> Vec<Case> {
         ("OPAQUE", &[150]),
         ("CBOR", &[110, 120, 125, 130, 140, 150, 160, 170, 180]),
     ] {
-        cases.push(Case::new("write a resource of each type", format, move |s| {
-            resources(s, format, ids)
-        }));
+        cases.push(Case::new(
+            "write a resource of each type",
+            format,
+            move |s| resources(s, format, ids),
+        ));
     }
     for format in NODES {
-        cases.push(Case::new("write a resource of each type", format, move |s| {
-            let ids: Vec<u16> = values::ALL.iter().map(|known| known.id).collect();
-            resources(s, format, &ids)
-        }));
+        cases.push(Case::new(
+            "write a resource of each type",
+            format,
+            move |s| {
+                let ids: Vec<u16> = values::ALL.iter().map(|known| known.id).collect();
+                resources(s, format, &ids)
+            },
+        ));
         cases.push(Case::new("write an instance: replace", format, move |s| {
             whole(s, format, true)
         }));
         cases.push(Case::new("write an instance: update", format, move |s| {
             whole(s, format, false)
         }));
-        cases.push(Case::new("write a multiple resource: update keeps the others", format, move |s| {
-            add_instance(s, format)
-        }));
+        cases.push(Case::new(
+            "write a multiple resource: update keeps the others",
+            format,
+            move |s| add_instance(s, format),
+        ));
         cases.push(Case::new("write a resource instance", format, move |s| {
             one_instance(s, format)
         }));
     }
     for format in ["OPAQUE", "TLV", "SENML_CBOR"] {
-        cases.push(Case::new("20 kB written and read block by block", format, move |s| {
-            large(s, format)
-        }));
+        cases.push(Case::new(
+            "20 kB written and read block by block",
+            format,
+            move |s| large(s, format),
+        ));
     }
     cases.push(Case::new("write what may not be written", "-", refused));
     cases
@@ -77,41 +87,67 @@ fn whole(s: &Session<'_>, format: &str, replace: bool) -> Result<(), String> {
     let target = format!("3442/0?format={format}&replace=false");
     s.expect("PUT", &target, Some(&body), "CHANGED(204)")?;
     let answer = s.expect("GET", "3442/0/120", None, "CONTENT(205)")?;
-    check(answer["content"]["value"] == "5", || format!("expected 5, got {answer}"))?;
+    check(answer["content"]["value"] == "5", || {
+        format!("expected 5, got {answer}")
+    })?;
     values::of(110).map_or(Ok(()), |known| read(s, known))
 }
 
 fn add_instance(s: &Session<'_>, format: &str) -> Result<(), String> {
-    let node = |values: Value| {
-        json!({"id": 1120, "kind": "multiResource", "type": "integer", "values": values})
-    };
+    let node = |values: Value| json!({"id": 1120, "kind": "multiResource", "type": "integer", "values": values});
     let start = node(json!({"0": "1", "1": "2"}));
     let target = format!("3442/0/1120?format={format}");
-    s.expect("PUT", &format!("{target}&replace=true"), Some(&start), "CHANGED(204)")?;
+    s.expect(
+        "PUT",
+        &format!("{target}&replace=true"),
+        Some(&start),
+        "CHANGED(204)",
+    )?;
     let more = node(json!({"1": "20", "7": "70"}));
-    s.expect("PUT", &format!("{target}&replace=false"), Some(&more), "CHANGED(204)")?;
+    s.expect(
+        "PUT",
+        &format!("{target}&replace=false"),
+        Some(&more),
+        "CHANGED(204)",
+    )?;
     let answer = s.expect("GET", "3442/0/1120", None, "CONTENT(205)")?;
     let expected = json!({"0": "1", "1": "20", "7": "70"});
     let values = &answer["content"]["values"];
-    check(*values == expected, || format!("after the update: expected {expected}, got {values}"))?;
-    s.expect("PUT", &format!("{target}&replace=true"), Some(&more), "CHANGED(204)")?;
+    check(*values == expected, || {
+        format!("after the update: expected {expected}, got {values}")
+    })?;
+    s.expect(
+        "PUT",
+        &format!("{target}&replace=true"),
+        Some(&more),
+        "CHANGED(204)",
+    )?;
     let answer = s.expect("GET", "3442/0/1120", None, "CONTENT(205)")?;
     let expected = json!({"1": "20", "7": "70"});
     let values = &answer["content"]["values"];
-    check(*values == expected, || format!("after replacing: expected {expected}, got {values}"))
+    check(*values == expected, || {
+        format!("after replacing: expected {expected}, got {values}")
+    })
 }
 
 fn one_instance(s: &Session<'_>, format: &str) -> Result<(), String> {
     let start = json!({"id": 1120, "kind": "multiResource", "type": "integer",
         "values": {"0": "1", "1": "2"}});
-    s.expect("PUT", "3442/0/1120?format=TLV", Some(&start), "CHANGED(204)")?;
+    s.expect(
+        "PUT",
+        "3442/0/1120?format=TLV",
+        Some(&start),
+        "CHANGED(204)",
+    )?;
     let one = json!({"id": 1, "kind": "resourceInstance", "type": "integer", "value": "-9"});
     let target = format!("3442/0/1120/1?format={format}");
     s.expect("PUT", &target, Some(&one), "CHANGED(204)")?;
     let answer = s.expect("GET", "3442/0/1120", None, "CONTENT(205)")?;
     let expected = json!({"0": "1", "1": "-9"});
     let values = &answer["content"]["values"];
-    check(*values == expected, || format!("expected {expected}, got {values}"))
+    check(*values == expected, || {
+        format!("expected {expected}, got {values}")
+    })
 }
 
 fn large(s: &Session<'_>, format: &str) -> Result<(), String> {
@@ -122,7 +158,9 @@ fn large(s: &Session<'_>, format: &str) -> Result<(), String> {
     s.expect("PUT", &target, Some(&node), "CHANGED(204)")?;
     let answer = s.expect("GET", &target, None, "CONTENT(205)")?;
     let value = answer["content"]["value"].as_str().unwrap_or_default();
-    check(value == hex, || format!("{} hexadecimal digits came back", value.len()))
+    check(value == hex, || {
+        format!("{} hexadecimal digits came back", value.len())
+    })
 }
 
 fn refused(s: &mut Session<'_>) -> Result<(), String> {
