@@ -503,6 +503,15 @@ pub(crate) fn write_time(out: &mut Out<'_>, seconds: f64) -> Result<(), EncodeEr
     }
 }
 
+/// The tag of a time in seconds since 1970 (RFC 8949 §3.4.2).
+const EPOCH_TAG: u64 = 1;
+
+/// Writes whole seconds since 1970 with the tag of such times (RFC 8949 §3.4.2).
+pub(crate) fn write_epoch(out: &mut Out<'_>, seconds: i64) -> Result<(), EncodeError> {
+    write_head(out, major::TAG, EPOCH_TAG)?;
+    write_integer(out, seconds)
+}
+
 #[inline]
 pub(crate) fn write_text(out: &mut Out<'_>, text: Text<'_>) -> Result<(), EncodeError> {
     write_head(out, major::TEXT, text.len() as u64)?;
