@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::step::{Context, Done, Failure};
+use crate::step::{Context, Failure};
 use cases::{Case, Otherwise};
 use setup::Peers;
 use site::{Session, Site, Transport};
@@ -148,25 +148,6 @@ fn attempt(case: &Case, site: &Site, transport: Transport, index: usize) -> Outc
     match (case.run)(&mut session) {
         Ok(()) => Outcome::Pass,
         Err(error) => Outcome::Fail(format!("{error}\n{}", session.story())),
-    }
-}
-
-/// The step of `cargo xtask ci`.
-pub(super) fn step(context: &Context) -> Result<Done, Failure> {
-    let peers = match Peers::prepare(context) {
-        Ok(peers) => peers,
-        Err(failure) if context.strict => return Err(failure),
-        Err(Failure(reason)) => return Ok(Done::Partly(format!("nothing checked: {reason}"))),
-    };
-    let lwm2m = super::build(context)?;
-    let table = run(&lwm2m, &peers, &[], !context.quiet)?;
-    match (table.failed(), table.not_run().len()) {
-        (0, 0) => Ok(Done::CheckedWith(table.totals())),
-        (0, missing) => Ok(Done::Partly(format!(
-            "{}, {missing} not run",
-            table.totals()
-        ))),
-        _ => Err(Failure(table.failures())),
     }
 }
 
