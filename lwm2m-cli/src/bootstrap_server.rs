@@ -145,6 +145,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Some(listener) => Some(listener.local_addr().map_err(Failure::runtime)?),
         None => None,
     };
+    let stopped = runtime::stopped(args.shutdown_on_stdin_eof);
     output.addresses(&addresses, http_address);
     let api = Api::new(handle.clone(), configurations, args.http_token);
     let served = async {
@@ -161,7 +162,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         }
     };
     let result = tokio::select! {
-        () = runtime::stopped(args.shutdown_on_stdin_eof) => Ok(()),
+        () = stopped => Ok(()),
         () = show => Err(Failure::runtime("the server ended")),
         result = served => {
             result.map_err(|error| Failure::runtime(format!("HTTP ended: {error}")))

@@ -20,16 +20,22 @@ pub(crate) fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Re
 
 /// Waits until somebody wants the command to stop: by SIGINT or SIGTERM, or, if asked for, by the
 /// end of standard input.
-pub(crate) async fn stopped(with_stdin: bool) {
-    let stdin = async {
+///
+/// Signals count from the call on, not from the first poll: call it before telling anybody that
+/// the command runs.
+pub(crate) fn stopped(with_stdin: bool) -> impl Future<Output = ()> {
+    let signals = signals();
+    let stdin = async move {
         match with_stdin {
             true => end_of_stdin().await,
             false => std::future::pending().await,
         }
     };
-    tokio::select! {
-        () = signals() => {}
-        () = stdin => {}
+    async move {
+        tokio::select! {
+            () = signals => {}
+            () = stdin => {}
+        }
     }
 }
 
@@ -41,28 +47,34 @@ async fn end_of_stdin() {
 }
 
 #[cfg(unix)]
-async fn signals() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
+fn signals() -> impl Future<Output = ()> {
+    use std::io::Result;
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    async fn received(signal: Result<Signal>) {
+        match signal {
             Ok(mut signal) => drop(signal.recv().await),
+            // The system does not let us listen to it.
             Err(_) => std::future::pending().await,
         }
-    };
-    tokio::select! {
-        () = interrupt() => {}
-        () = terminate => {}
+    }
+
+    let terminate = signal(SignalKind::terminate());
+    let interrupt = signal(SignalKind::interrupt());
+    async move {
+        tokio::select! {
+            () = received(terminate) => {}
+            () = received(interrupt) => {}
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn signals() {
-    interrupt().await;
-}
-
-async fn interrupt() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        // The system has no such signal.
-        std::future::pending::<()>().await;
+fn signals() -> impl Future<Output = ()> {
+    async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // The system has no such signal.
+            std::future::pending::<()>().await;
+        }
     }
 }

@@ -169,3 +169,33 @@ fn a_device_under_a_name_that_is_not_its_own_is_refused_over_dtls() {
         json!([])
     );
 }
+
+#[test]
+fn a_dry_run_prints_the_sequence_of_a_device_without_its_keys() {
+    let folder = Folder::new();
+    let text = "[[endpoint]]\nname = 'dev*'\ndelete = ['/0', '/1']\n[[endpoint.server]]\n\
+                ssid = 7\nuri = 'coaps://h'\npsk = { identity = 'me', key = 'c0ffee' }\n";
+    let path = folder.write("bootstrap.toml", text);
+    let mut arguments = with(&path);
+    arguments.extend(["--dry-run", "dev1"]);
+    let process = Process::start(&arguments);
+    assert_eq!(process.line("dry-run")["entry"], "dev*");
+    for (operation, path) in [("discover", "/"), ("delete", "/0"), ("delete", "/1")] {
+        let step = process.line("step");
+        assert_eq!(
+            (&step["operation"], &step["path"]),
+            (&json!(operation), &json!(path))
+        );
+    }
+    let write = process.line("step");
+    assert_eq!(write["path"], "/0/0");
+    assert_eq!(write["values"]["/0/0/10"], "7");
+    assert!(!write.to_string().contains("c0ffee"), "{write}");
+    assert_eq!(process.line("step")["path"], "/1/0");
+    assert_eq!(process.line("step")["operation"], "finish");
+    arguments.pop();
+    arguments.push("other");
+    let (code, error) = failure(&arguments);
+    assert_eq!(code, 2);
+    assert!(error.contains("no entry is for \"other\""), "{error}");
+}

@@ -123,11 +123,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Some(listener) => Some(listener.local_addr().map_err(Failure::runtime)?),
         None => None,
     };
+    let stopped = runtime::stopped(args.shutdown_on_stdin_eof);
     output.addresses(&server.addresses(), http_address);
     let feed = Feed::new(server.clone());
     let pump = tokio::spawn(Arc::clone(&feed).pump(events, output));
     let api = Api::new(server.clone(), credentials, feed, args.http_token);
-    let stopped = runtime::stopped(args.shutdown_on_stdin_eof);
     let served = async {
         match http {
             Some(listener) => axum::serve(listener, api.router()).await,
