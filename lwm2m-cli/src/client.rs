@@ -1,6 +1,6 @@
 //! `lwm2m client`: a device with sensible objects, driven by lines on its standard input.
 
-mod accounts;
+pub(crate) mod accounts;
 mod executions;
 mod firmware;
 mod line;
@@ -31,10 +31,12 @@ pub(crate) use self::{
     test_object::initial as test_values,
 };
 
+/// Largest body of a request or answer in bytes: a test device takes more than the default.
+const MAX_BODY: usize = 64 * 1024;
 /// Short Server ID of `--server`.
 const SSID: u16 = 1;
 
-/// Runs a device.
+/// Run a device: it registers, serves its objects, and takes commands
 ///
 /// It has the objects 0 to 7, 3303 (temperature) and 3442 (test object) with sensible values, and
 /// takes commands on its standard input, one on each line:
@@ -163,7 +165,8 @@ fn describe(
     }
     let builder = Device::builder(&args.endpoint)
         .tree(tree)
-        .queue_mode(args.queue);
+        .queue_mode(args.queue)
+        .configure(|config| config.coap.max_body = MAX_BODY);
     Ok((
         match args.lwm2m {
             Some(version) => builder.versions([version]),

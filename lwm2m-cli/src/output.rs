@@ -3,7 +3,7 @@
 
 use std::{
     fmt::Display,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     net::SocketAddr,
 };
 
@@ -60,7 +60,7 @@ pub(crate) fn log() {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
+        .with_ansi(false);
     // It fails only if there is a log already.
     let _ = log.try_init();
 }

@@ -4,7 +4,7 @@ use alloc::string::ToString;
 
 use lwm2m_coap::Draft;
 use lwm2m_codec::{
-    Path,
+    Path, Type,
     attributes::{AttributeChange, AttributeName, Attributes},
     coap::Code,
 };
@@ -31,6 +31,7 @@ impl Client {
         if request.queries.is_empty() {
             return Err(Failure::bad_request(path, "neither payload nor attributes"));
         }
+        self.check_thresholds(request)?;
         let attached = &mut self.links[request.link].attributes;
         let mut attributes = attached.get(&path).copied().unwrap_or_default();
         apply(&mut attributes, request)?;
@@ -59,6 +60,33 @@ impl Client {
         self.reschedule_observations(request.link, path);
         Ok(Answer::Now(Draft::new(Code::CHANGED)))
     }
+
+    /// Refuses thresholds for a resource that is not a number (TS-Core §7.3.2).
+    fn check_thresholds(&self, request: &Request<'_>) -> Result<(), Failure> {
+        let path = request.path;
+        let numeric = self
+            .tree
+            .resource_definition(path)
+            .and_then(|definition| definition.data_type)
+            .is_none_or(|data_type| {
+                use Type::{Float, Integer, Time, Unsigned};
+                matches!(data_type, Float | Integer | Time | Unsigned)
+            });
+        let threshold = |query: &&str| {
+            let name = AttributeChange::parse(query).map(|change| change.name());
+            matches!(
+                name,
+                Ok(AttributeName::Gt | AttributeName::Lt | AttributeName::St)
+            )
+        };
+        match request.queries.iter().copied().find(threshold) {
+            Some(query) if !numeric => {
+                let reason = alloc::format!("{query}: the resource is not a number");
+                Err(Failure::bad_request(path, reason))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Applies the queries of a request to a set of attributes.
@@ -81,6 +109,11 @@ pub(crate) fn apply(attributes: &mut Attributes, request: &Request<'_>) -> Resul
         };
         if !allowed {
             let reason = alloc::format!("{} is not allowed at this level", change.name());
+            return Err(Failure::bad_request(path, reason));
+        }
+        if change.name() == AttributeName::Hqmax {
+            // TS-Core §6.4.1: what the client does not support it must not accept silently.
+            let reason = "hqmax is not supported: the last value is kept, no history";
             return Err(Failure::bad_request(path, reason));
         }
         if change.name().since() > request.version {

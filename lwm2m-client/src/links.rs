@@ -5,7 +5,10 @@ use alloc::{collections::BTreeMap, vec, vec::Vec};
 use lwm2m_codec::{
     ContentFormat, EncodeError, Path, Version, attributes::Attributes, link::LinkWriter,
 };
-use lwm2m_model::{Object, Tree, ver::needs_ver};
+use lwm2m_model::{
+    Object, Tree,
+    ver::{needs_ver, shown_version},
+};
 
 /// Optional formats of the device, in the root link of a registration.
 const FORMATS_1_0: &[ContentFormat] = &[ContentFormat::TLV, ContentFormat::OMA_JSON];
@@ -67,12 +70,13 @@ pub(crate) fn registration(
         for (id, object) in tree.objects().filter(|(id, _)| !matches!(id, 0 | 21 | 23)) {
             let first = object.next_instance(None);
             let definition = object.definition();
-            let ver = needs_ver(version, id, definition.version);
+            let shown = shown_version(version, id, definition.version);
+            let ver = needs_ver(version, id, shown);
             if ver || first.is_none() {
                 writer.link(Path::object(id))?;
             }
             if ver {
-                writer.attr("ver", definition.version)?;
+                writer.attr("ver", shown)?;
             }
             for instance in ascending(|after| object.next_instance(after)) {
                 writer.link(Path::instance(id, instance))?;
@@ -132,8 +136,9 @@ impl Discover<'_> {
         path: Path,
     ) -> Result<(), EncodeError> {
         let definition = object.definition();
-        if path.len() == 1 && needs_ver(self.version, definition.id, definition.version) {
-            writer.attr("ver", definition.version)?;
+        let shown = shown_version(self.version, definition.id, definition.version);
+        if path.len() == 1 && needs_ver(self.version, definition.id, shown) {
+            writer.attr("ver", shown)?;
         }
         if path.len() == 3 && is_multiple(object, path) {
             writer.attr("dim", children(object, path).count())?;

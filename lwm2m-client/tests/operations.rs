@@ -236,6 +236,21 @@ fn a_resource_instance_is_read_written_and_deleted() {
 }
 
 #[test]
+fn a_resource_instance_may_be_written_by_post_too() {
+    let mut world = World::registered();
+    let post = |path: &str, value: &str| {
+        on(Code::POST, path).content(ContentFormat::TEXT, value.as_bytes().to_vec())
+    };
+    assert_eq!(world.ask(post("/3442/0/1120/3", "31")).code, Code::CHANGED);
+    assert_eq!(world.ask(get("/3442/0/1120/3")).text(), "31");
+    refused(
+        &world.ask(post("/3442/0/1120/9", "31")),
+        Code::NOT_FOUND,
+        "/3442/0/1120/9",
+    );
+}
+
+#[test]
 fn an_executable_gets_its_arguments() {
     let mut world = World::registered();
     assert_eq!(world.ask(on(Code::POST, "/3/0/4")).code, Code::CHANGED);
@@ -393,6 +408,9 @@ fn attributes_that_contradict_each_other_or_do_not_fit_are_refused() {
         ("/3303/0/5700", "unknown=1"),
         ("/3303/0/5700", "pmin=x"),
         ("/3303/0", "gt=3"),
+        // Neither is a number.
+        ("/3/0/14", "gt=3"),
+        ("/3/0/14", "st=1"),
     ] {
         let draft = query
             .split('&')

@@ -50,14 +50,13 @@ fn a_server_that_answers_4_12_gets_the_next_lower_version_which_is_remembered() 
         .map(|got| got.queries[2].clone())
         .collect();
     assert_eq!(versions, ["lwm2m=1.2", "lwm2m=1.1", "lwm2m=1.0"]);
-    // LwM2M 1.0 states the binding, and versions of objects that 1.0 doesn't imply.
+    // LwM2M 1.0 states the binding. The objects of the enabler go by the versions that it implies,
+    // others by their own.
     let last = world.script().got[2].clone();
     assert_eq!(last.queries[3], "b=U");
-    assert!(
-        last.body_text().contains("</3>;ver=1.2,</3/0>"),
-        "{}",
-        last.body_text()
-    );
+    let list = last.body_text();
+    assert!(list.contains(",</1/0>,</3/0>,"), "{list}");
+    assert!(list.contains("</3303>;ver=1.1,</3303/0>"), "{list}");
     world.script().got.clear();
     // 4.04 to an Update: Register again, in the version that the server took.
     world
@@ -73,6 +72,61 @@ fn a_server_that_answers_4_12_gets_the_next_lower_version_which_is_remembered() 
         ("/rd/5a3f", "/rd")
     );
     assert_eq!(got[1].queries[2], "lwm2m=1.0");
+}
+
+#[test]
+fn after_4_12_to_every_version_the_next_attempt_begins_with_the_first_one() {
+    let mut world = World::new();
+    let refusals = (0..3).map(|_| Some(Draft::new(Code::PRECONDITION_FAILED)));
+    world.script().answers.extend(refusals);
+    let now = world.net.now();
+    world.client().start(now);
+    world.run(SECOND * 61);
+    let versions: Vec<&str> = world
+        .script()
+        .got
+        .iter()
+        .map(|got| got.queries[2].as_str())
+        .collect();
+    assert_eq!(
+        versions,
+        ["lwm2m=1.2", "lwm2m=1.1", "lwm2m=1.0", "lwm2m=1.2"]
+    );
+}
+
+#[test]
+fn an_ordered_server_keeps_one_without_a_priority_from_nothing() {
+    let mut tree = tree();
+    tree.insert(
+        Typed::<Security>::new()
+            .with(0, security(1, "coap://server"))
+            .with(1, security(2, "coap://nowhere")),
+    );
+    let first = Server {
+        registration_priority_order: Some(1),
+        registration_failure_block: Some(true),
+        ..server(2)
+    };
+    tree.insert(Typed::new().with(0, server(1)).with(1, first));
+    let mut world = World::with(Config::new("dev1"), tree, LinkConfig::default());
+    let now = world.net.now();
+    world.client().start(now);
+    world.run(SECOND);
+    assert_eq!(world.client().registered_servers().collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn a_device_in_queue_mode_stays_awake_for_the_answer_to_its_update() {
+    let mut config = Config::new("dev1");
+    config.queue_mode = true;
+    let mut world = World::with(config, tree(), LinkConfig::default());
+    world.start();
+    world.run(SECOND * 100);
+    assert!(!world.client().is_awake(1));
+    world.script().answers.push_back(None);
+    let now = world.net.now();
+    world.client().request_update(now, None);
+    assert!(world.client().is_awake(1));
 }
 
 #[test]

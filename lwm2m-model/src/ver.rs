@@ -89,9 +89,42 @@ pub fn fit(definition: Version, device: Version) -> Fit {
     }
 }
 
+/// Returns the version under which a client shows an object to a server that speaks this version
+/// of the enabler.
+///
+/// An object of the enabler that is newer than the enabler says goes by the version that the
+/// enabler implies. A minor version only adds optional resources, which every server must take
+/// (TS-Core §5.2), and servers of the older enabler have no definition of the newer object:
+/// Leshan 2.0.0-M18, which speaks 1.1, could not write the lifetime of `</1>;ver=1.2`.
+pub fn shown_version(enabler: Version, object: u16, version: Version) -> Version {
+    match implied_version(enabler, object) {
+        Some(implied) if implied.major == version.major && implied < version => implied,
+        _ => version,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_newer_than_the_enabler_goes_by_the_version_of_the_enabler() {
+        let shown = shown_version(Version::V1_1, 1, Version::V1_2);
+        assert_eq!(shown, Version::V1_1);
+        assert!(!needs_ver(Version::V1_1, 1, shown));
+        assert_eq!(
+            shown_version(Version::V1_2, 4, Version::V1_2),
+            Version::V1_2
+        );
+        assert_eq!(
+            shown_version(Version::V1_1, 21, Version::new(2, 0)),
+            Version::new(2, 0)
+        );
+        assert_eq!(
+            shown_version(Version::V1_1, 3303, Version::V1_1),
+            Version::V1_1
+        );
+    }
 
     #[test]
     fn each_enabler_implies_its_own_object_versions() {

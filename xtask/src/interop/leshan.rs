@@ -22,7 +22,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::step::{Context, Failure};
-use cases::Case;
+use cases::{Case, Otherwise};
 use setup::Peers;
 use site::{Session, Site, Transport};
 use table::{Outcome, Row, Table};
@@ -50,6 +50,9 @@ pub(super) fn command(words: &[String], context: &Context) -> ExitCode {
     });
     match written {
         Ok(table) => {
+            for line in table.not_run() {
+                println!("not run: {}", line.trim_start_matches("- ").trim_start());
+            }
             println!("{}", table.totals());
             ExitCode::from(u8::from(table.failed() > 0))
         }
@@ -76,6 +79,12 @@ fn run(lwm2m: &Path, peers: &Peers, words: &[String], loud: bool) -> Result<Tabl
     let mut work: Vec<(&Case, &Site, Transport)> = Vec::new();
     for case in &cases {
         for site in &sites {
+            let elsewhere = |(direction, otherwise)| {
+                direction != site.direction && matches!(otherwise, Otherwise::NotACase)
+            };
+            if case.only.is_some_and(elsewhere) {
+                continue;
+            }
             for transport in [Transport::Udp, Transport::Dtls] {
                 let (direction, format) = (site.direction.name(), case.format);
                 let line = format!("{direction} {} {format} {}", transport.name(), case.name);
@@ -113,8 +122,11 @@ fn run(lwm2m: &Path, peers: &Peers, words: &[String], loud: bool) -> Result<Tabl
 
 fn one(case: &Case, site: &Site, transport: Transport, index: usize) -> Row {
     let outcome = match case.only {
-        Some((direction, why)) if direction != site.direction => {
-            Outcome::NotApplicable(why.to_owned())
+        Some((direction, Otherwise::NotRun(why))) if direction != site.direction => {
+            Outcome::NotRun(why)
+        }
+        Some((direction, Otherwise::NotApplicable(why))) if direction != site.direction => {
+            Outcome::NotApplicable(why)
         }
         _ => attempt(case, site, transport, index),
     };
@@ -128,7 +140,7 @@ fn one(case: &Case, site: &Site, transport: Transport, index: usize) -> Row {
 }
 
 fn attempt(case: &Case, site: &Site, transport: Transport, index: usize) -> Outcome {
-    let endpoint = format!("device-{index}");
+    let endpoint = format!("device-{index:04}");
     let mut session = match Session::new(site, transport, &endpoint, case.start) {
         Ok(session) => session,
         Err(error) => return Outcome::Fail(error),

@@ -54,7 +54,7 @@ import org.eclipse.leshan.transport.californium.client.endpoint.coaps.CoapsClien
  * </pre>
  */
 public final class Device {
-    private record Running(LeshanClient client, CaliforniumClientEndpointsProvider endpoints) {}
+    private record Running(LeshanClient client, CaliforniumClientEndpointsProvider endpoints, Plain sensor) {}
 
     private final List<ObjectModel> models;
     private final Map<String, Running> running = new ConcurrentHashMap<>();
@@ -117,10 +117,14 @@ public final class Device {
         } else {
             objects.setClassForObject(1, Server.class);
         }
-        objects.setInstancesForObject(3, new Plain(0));
-        objects.setInstancesForObject(6, new Plain(0));
+        Map<Integer, Object> device = new HashMap<>();
+        device.put(0, "Leshan");
+        device.put(14, "+00:00");
+        device.put(16, "U");
+        objects.setInstancesForObject(3, new Plain(0, device));
         objects.setClassForObject(3303, Plain.class);
-        objects.setInstancesForObject(3303, new Plain(0));
+        Plain sensor = new Plain(0, new HashMap<>(Map.of(5700, 20.0)));
+        objects.setInstancesForObject(3303, sensor);
         objects.setClassForObject(3442, LwM2mTestObject.class);
         LwM2mTestObject test = new LwM2mTestObject();
         test.setId(0);
@@ -139,7 +143,7 @@ public final class Device {
         client.setDataSenders(new ManualDataSender());
         LeshanClient leshan = client.build();
         leshan.addObserver(new Teller(name));
-        running.put(name, new Running(leshan, endpoints));
+        running.put(name, new Running(leshan, endpoints, sensor));
         leshan.start();
         endpoints.getCoapServer().getEndpoints().forEach(e -> e.addInterceptor(new Nodes.Tracer(name)));
     }
@@ -147,6 +151,11 @@ public final class Device {
     private void set(String name, LwM2mPath path, String text) throws Exception {
         LeshanClient client = running.get(name).client;
         LwM2mModel model = client.getObjectTree().getModel();
+        if (path.getObjectId() == 3303) {
+            Object value = Nodes.parse(Nodes.type(path, model), Nodes.JSON.getNodeFactory().textNode(text));
+            running.get(name).sensor.put(path.getResourceId(), value);
+            return;
+        }
         ObjectNode json = Nodes.JSON.createObjectNode();
         json.put("kind", path.isResourceInstance() ? "resourceInstance" : "singleResource");
         json.put("id", path.isResourceInstance() ? path.getResourceInstanceId() : path.getResourceId());
@@ -191,8 +200,12 @@ public final class Device {
     public static final class Plain extends SimpleInstanceEnabler {
         public Plain() {}
 
-        Plain(int id) {
-            super(id, new HashMap<>());
+        Plain(int id, Map<Integer, Object> values) {
+            super(id, values);
+        }
+
+        void put(int resource, Object value) {
+            fireResourcesChange(applyValues(Map.of(resource, value)));
         }
 
         @Override

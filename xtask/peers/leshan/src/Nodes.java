@@ -139,7 +139,7 @@ final class Nodes {
 
     static LwM2mNode fromJson(LwM2mPath path, JsonNode json, LwM2mModel model) throws Exception {
         String kind = json.path("kind").asText();
-        int id = json.path("id").asInt(LwM2mObjectInstance.UNDEFINED);
+        int id = json.path("id").asInt(-1);
         switch (kind) {
             case "obj":
                 List<LwM2mObjectInstance> instances = new ArrayList<>();
@@ -153,22 +153,29 @@ final class Nodes {
                     LwM2mPath at = new LwM2mPath(path.getObjectId(), 0, child.path("id").asInt());
                     resources.add((LwM2mResource) fromJson(at, child, model));
                 }
-                return new LwM2mObjectInstance(id, resources);
+                return id < 0 ? new LwM2mObjectInstance(resources) : new LwM2mObjectInstance(id, resources);
             case "multiResource":
                 Map<Integer, Object> values = new HashMap<>();
-                Type type = type(path, model);
+                Type type = type(path, json, model);
                 for (Iterator<Map.Entry<String, JsonNode>> it = json.path("values").fields(); it.hasNext();) {
                     Map.Entry<String, JsonNode> entry = it.next();
                     values.put(Integer.valueOf(entry.getKey()), parse(type, entry.getValue()));
                 }
                 return LwM2mMultipleResource.newResource(id, values, type);
             case "resourceInstance":
-                Type of = type(path, model);
+                Type of = type(path, json, model);
                 return LwM2mResourceInstance.newInstance(id, parse(of, json.path("value")), of);
             default:
-                Type single = type(path, model);
+                Type single = type(path, json, model);
                 return LwM2mSingleResource.newResource(id, parse(single, json.path("value")), single);
         }
+    }
+
+    /** The type that the definition says, or the node where there is no definition. */
+    private static Type type(LwM2mPath path, JsonNode json, LwM2mModel model) {
+        boolean known = model.getResourceModel(path.getObjectId(), path.getResourceId()) != null;
+        return known || !json.has("type") ? type(path, model)
+                : Type.valueOf(json.path("type").asText().toUpperCase(Locale.ROOT));
     }
 
     static Type type(LwM2mPath path, LwM2mModel model) {

@@ -19,8 +19,20 @@ pub(super) struct Case {
     pub(super) format: &'static str,
     pub(super) start: Start,
     pub(super) run: Run,
-    /// The one direction that it applies to, and why not to the other.
-    pub(super) only: Option<(Direction, &'static str)>,
+    /// The one direction that it is run in, and what the other one is.
+    pub(super) only: Option<(Direction, Otherwise)>,
+}
+
+/// What a case is in the direction in which it is not run.
+#[derive(Debug, Clone, Copy)]
+#[allow(clippy::enum_variant_names)]
+pub(super) enum Otherwise {
+    /// Nothing that the peer has, with the reason.
+    NotApplicable(&'static str),
+    /// Something that should be checked and can't be, with the reason.
+    NotRun(&'static str),
+    /// Not a case at all.
+    NotACase,
 }
 
 impl Case {
@@ -55,8 +67,8 @@ impl Case {
         self
     }
 
-    const fn only(mut self, direction: Direction, why: &'static str) -> Self {
-        self.only = Some((direction, why));
+    const fn only(mut self, direction: Direction, otherwise: Otherwise) -> Self {
+        self.only = Some((direction, otherwise));
         self
     }
 }

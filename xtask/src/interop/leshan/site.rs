@@ -207,8 +207,17 @@ impl<'s> Session<'s> {
         }
         let registered = |event: &Event| event.name == "REGISTRATION";
         if self.events.wait(mark, SOON, registered).is_none() {
-            return Err("the device did not register".into());
+            return Err(format!("the device did not register\n{}", self.story()));
         }
+        // The server knows of it before the device does.
+        match (&self.own, &self.site.devices) {
+            (Some(own), _) => own.wait(0, SOON, |line| line.contains("\"registered\"")),
+            (None, Some(devices)) => {
+                let line = format!("EVENT {} registered", self.endpoint);
+                devices.wait(self.device_mark, SOON, |text| text.starts_with(&line))
+            }
+            (None, None) => Err("there is no device".into()),
+        }?;
         if start.values && self.site.devices.is_some() {
             for value in values::ALL {
                 self.tell(&format!(
@@ -372,6 +381,30 @@ impl<'s> Session<'s> {
             true => Ok(answer),
             false => Err(format!(
                 "{method} {target}: expected {status}, got HTTP {http} {}",
+                cut(&answer.to_string())
+            )),
+        }
+    }
+
+    /// Asks for what the device has to refuse: ours with exactly this code. Leshan's has its own
+    /// ideas of codes, so that any refusal of it will do: our server has to pass it on.
+    pub(super) fn refused(
+        &self,
+        method: &str,
+        target: &str,
+        body: Option<&Value>,
+        status: &str,
+    ) -> Result<(), String> {
+        if self.site.direction == Direction::OurDevice {
+            return self.expect(method, target, body, status).map(drop);
+        }
+        let (http, answer) = self.ask(method, target, body)?;
+        let code = answer["status"].as_str().unwrap_or_default();
+        let refusal = ["(4", "(5"].iter().any(|class| code.contains(class));
+        match http == 200 && refusal && answer["success"] == json!(false) {
+            true => Ok(()),
+            false => Err(format!(
+                "{method} {target}: expected a refusal, got HTTP {http} {}",
                 cut(&answer.to_string())
             )),
         }

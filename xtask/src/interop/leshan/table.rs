@@ -10,8 +10,10 @@ pub(super) enum Outcome {
     Pass,
     /// With what went wrong, and the exchange.
     Fail(String),
-    /// With the reason.
-    NotApplicable(String),
+    /// The peer has nothing of the kind, with the reason.
+    NotApplicable(&'static str),
+    /// It should be checked and can't be, with the reason.
+    NotRun(&'static str),
 }
 
 /// A line of the table.
@@ -34,7 +36,8 @@ impl Row {
         let (verdict, why) = match &self.outcome {
             Outcome::Pass => ("pass", ""),
             Outcome::Fail(_) => ("FAIL", ""),
-            Outcome::NotApplicable(why) => ("n/a", why.as_str()),
+            Outcome::NotApplicable(why) => ("n/a", *why),
+            Outcome::NotRun(why) => ("-", *why),
         };
         let (direction, transport) = (self.direction.name(), self.transport.name());
         let (name, format) = (&self.name, self.format);
@@ -58,6 +61,12 @@ impl Table {
         let pass = self.count(|outcome| *outcome == Outcome::Pass);
         let not = self.count(|outcome| matches!(outcome, Outcome::NotApplicable(_)));
         format!("{pass} pass, {} fail, {not} n/a", self.failed())
+    }
+
+    /// What should have been checked and was not.
+    pub(super) fn not_run(&self) -> Vec<String> {
+        let missing = |row: &&Row| matches!(row.outcome, Outcome::NotRun(_));
+        self.0.iter().filter(missing).map(Row::line).collect()
     }
 
     /// The failed cases with their exchanges.
@@ -86,7 +95,7 @@ impl Table {
             let _ = write!(text, " {}, {} |", direction.name(), transport.name());
         }
         text.push_str("\n|---|---|---|---|---|---|\n");
-        let mut reasons: Vec<&str> = Vec::new();
+        let mut reasons: Vec<&'static str> = Vec::new();
         let mut known: Vec<(&str, &str)> = Vec::new();
         for row in &self.0 {
             let key = (row.name.as_str(), row.format);
@@ -104,14 +113,12 @@ impl Table {
                     Some(Outcome::Pass) => "pass".to_owned(),
                     Some(Outcome::Fail(_)) => "**fail**".to_owned(),
                     Some(Outcome::NotApplicable(why)) => {
-                        let index = reasons.iter().position(|reason| reason == why);
-                        let index = index.unwrap_or_else(|| {
-                            reasons.push(why);
-                            reasons.len() - 1
-                        });
-                        format!("n/a ({})", index + 1)
+                        format!("n/a ({})", numbered(why, &mut reasons))
                     }
-                    None => "not run".to_owned(),
+                    Some(Outcome::NotRun(why)) => {
+                        format!("**not run** ({})", numbered(why, &mut reasons))
+                    }
+                    None => String::new(),
                 };
                 let _ = write!(text, " {cell} |");
             }
@@ -123,6 +130,15 @@ impl Table {
         }
         text
     }
+}
+
+/// The number of a reason, from 1 on.
+fn numbered(why: &'static str, reasons: &mut Vec<&'static str>) -> usize {
+    let known = reasons.iter().position(|reason| *reason == why);
+    known.unwrap_or_else(|| {
+        reasons.push(why);
+        reasons.len() - 1
+    }) + 1
 }
 
 #[cfg(test)]
@@ -143,13 +159,10 @@ mod tests {
     fn a_case_is_one_line_with_a_column_for_each_way() {
         let table = Table(vec![
             row(Direction::OurDevice, Outcome::Pass),
-            row(
-                Direction::OurServer,
-                Outcome::NotApplicable("no reason".into()),
-            ),
+            row(Direction::OurServer, Outcome::NotApplicable("no reason")),
         ]);
         let text = table.markdown("# Heading");
-        assert!(text.contains("| register | link | pass | not run | n/a (1) | not run |"));
+        assert!(text.contains("| register | link | pass |  | n/a (1) |  |"));
         assert!(text.ends_with("\n1 pass, 0 fail, 1 n/a\n\n(1) no reason.\n"));
     }
 

@@ -7,16 +7,17 @@ use serde_json::{Value, json};
 
 use super::super::peer::Peer;
 use super::super::site::{Direction, KEY, SOON, Session, Start, Transport};
-use super::{Case, check};
+use super::{Case, Otherwise, check};
 
 /// Why the other half of the bootstrap cases is not there.
-pub(super) const NO_BOOTSTRAP_SERVER: &str = "Leshan's bootstrap server can't be had";
+const NO_BOOTSTRAP_SERVER: &str = "Leshan's bootstrap server is not in the registry";
+const NO_QUEUE_MODE: &str = "queue mode of Leshan's client is outside these cases";
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("bootstrap, then register", "-", bootstrap)
             .later()
-            .only(Direction::OurServer, NO_BOOTSTRAP_SERVER),
+            .only(Direction::OurServer, Otherwise::NotRun(NO_BOOTSTRAP_SERVER)),
         Case::new("register", "link", register),
         Case::new("update on a changed lifetime", "-", update_lifetime),
         Case::new("update on changed objects", "link", update_objects),
@@ -25,9 +26,11 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("de-register", "-", deregister),
         Case::new("queue mode: asleep, and answers when it wakes", "-", queue)
             .queue()
-            .only(Direction::OurDevice, "Leshan's client has no queue mode"),
-        Case::new("a new address", "-", moved)
-            .only(Direction::OurServer, "lwm2m client has no command for it"),
+            .only(
+                Direction::OurDevice,
+                Otherwise::NotApplicable(NO_QUEUE_MODE),
+            ),
+        Case::new("a new address", "-", moved).only(Direction::OurServer, Otherwise::NotACase),
     ]
 }
 

@@ -131,14 +131,14 @@ fn without_format(s: &mut Session<'_>) -> Result<(), String> {
 }
 
 fn refused(s: &mut Session<'_>) -> Result<(), String> {
-    s.expect("GET", "3442/9", None, "NOT_FOUND(404)")?;
-    s.expect(
+    s.refused("GET", "3442/9", None, "NOT_FOUND(404)")?;
+    s.refused(
         "GET",
         "3442/0/110?format=OPAQUE",
         None,
         "NOT_ACCEPTABLE(406)",
     )?;
-    s.expect("GET", "3442/0/2", None, "METHOD_NOT_ALLOWED(405)")?;
-    s.expect("GET", "0/0", None, "UNAUTHORIZED(401)")?;
+    s.refused("GET", "3442/0/2", None, "METHOD_NOT_ALLOWED(405)")?;
+    s.refused("GET", "0/0", None, "UNAUTHORIZED(401)")?;
     Ok(())
 }

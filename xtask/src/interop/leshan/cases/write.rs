@@ -165,10 +165,10 @@ fn large(s: &Session<'_>, format: &str) -> Result<(), String> {
 
 fn refused(s: &mut Session<'_>) -> Result<(), String> {
     let node = json!({"id": 0, "kind": "singleResource", "type": "integer", "value": "7"});
-    s.expect("PUT", "1/0/0", Some(&node), "METHOD_NOT_ALLOWED(405)")?;
+    s.refused("PUT", "1/0/0", Some(&node), "METHOD_NOT_ALLOWED(405)")?;
     let text = json!({"id": 0, "kind": "singleResource", "type": "string", "value": "x"});
-    s.expect("PUT", "0/0/0", Some(&text), "UNAUTHORIZED(401)")?;
+    s.refused("PUT", "0/0/0", Some(&text), "UNAUTHORIZED(401)")?;
     let node = json!({"id": 110, "kind": "singleResource", "type": "string", "value": "x"});
-    s.expect("PUT", "3442/9/110", Some(&node), "NOT_FOUND(404)")?;
+    s.refused("PUT", "3442/9/110", Some(&node), "NOT_FOUND(404)")?;
     Ok(())
 }
