@@ -7,6 +7,7 @@
 //! - [`Object`] is the trait behind both: implement it to compute values on demand.
 //! - [`Tree`] holds the objects of a device, checks and applies what servers write in
 //!   transactions, and tells what changed.
+//! - [`from_records`] makes a struct of what a device sent, and tells what does not fit in.
 //! - [`ver`]: which version an object has when nobody says so.
 //!
 //! ```
@@ -60,6 +61,7 @@ pub mod field;
 mod object;
 pub mod objects;
 mod owned;
+mod reading;
 mod registry;
 mod scalar;
 mod secret;
@@ -75,6 +77,7 @@ pub use dynamic::Dynamic;
 pub use field::{CoreLink, Field, Scalar, Time, coerce};
 pub use object::{AsAny, Call, Failure, Object, Outcome, Ticket};
 pub use owned::OwnedValue;
+pub use reading::{Reading, Reason, Remark, from_records};
 pub use registry::{Registry, RegistryTypes};
 pub use secret::{SecretBytes, is_secret};
 pub use store::MAX_INSTANCES;

@@ -1,5 +1,7 @@
 //! Which version an object has when nobody says so.
 
+use core::cmp::Ordering;
+
 use lwm2m_codec::Version;
 
 /// Object versions that the enabler implies: Object ID, then for LwM2M 1.0, 1.1 and 1.2
@@ -53,6 +55,38 @@ pub fn effective_version(enabler: Version, object: u16, ver: Option<Version>) ->
 /// [`effective_version`] finds without (TS-Core §7.2.3).
 pub fn needs_ver(enabler: Version, object: u16, version: Version) -> bool {
     effective_version(enabler, object, None) != version
+}
+
+/// How well a definition describes the object that a device has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// It is of the same version.
+    Same,
+    /// It is newer by minor versions: it may have optional resources that the device does not.
+    Newer,
+    /// It is older by minor versions: the device may have optional resources that it does not.
+    Older,
+    /// It is of another major version: the same id may mean something else.
+    Other,
+}
+
+impl Fit {
+    /// True if what the device has can be read by the definition.
+    pub const fn is_readable(self) -> bool {
+        !matches!(self, Self::Other)
+    }
+}
+
+/// Decides how well the version of a definition fits that of the device's object (TS-Core §7.2.1).
+///
+/// The version of the device is what [`effective_version`] finds.
+pub fn fit(definition: Version, device: Version) -> Fit {
+    match definition.minor.cmp(&device.minor) {
+        _ if definition.major != device.major => Fit::Other,
+        Ordering::Equal => Fit::Same,
+        Ordering::Greater => Fit::Newer,
+        Ordering::Less => Fit::Older,
+    }
 }
 
 /// Returns the version under which a client shows an object to a server that speaks this version
@@ -116,5 +150,26 @@ mod tests {
         assert!(needs_ver(Version::V1_1, 3, Version::V1_2));
         assert!(needs_ver(Version::V1_2, 3303, Version::V1_1));
         assert!(!needs_ver(Version::V1_2, 6, Version::V1_0));
+    }
+
+    #[test]
+    fn minor_versions_fit_and_major_ones_do_not() {
+        let of = |definition, device| fit(definition, device);
+        assert_eq!(of(Version::V1_1, Version::V1_1), Fit::Same);
+        assert_eq!(of(Version::V1_2, Version::V1_0), Fit::Newer);
+        assert_eq!(of(Version::V1_0, Version::new(1, 3)), Fit::Older);
+        assert_eq!(of(Version::V1_0, Version::new(2, 0)), Fit::Other);
+        assert!(Fit::Older.is_readable() && !Fit::Other.is_readable());
+    }
+
+    #[test]
+    fn a_device_that_says_nothing_has_what_its_enabler_implies() {
+        // Device 1.2 read by a struct of 1.2, from devices of each enabler.
+        let fits = |enabler| fit(Version::V1_2, effective_version(enabler, 3, None));
+        assert_eq!(fits(Version::V1_0), Fit::Newer);
+        assert_eq!(fits(Version::V1_2), Fit::Same);
+        let oscore = |enabler| fit(Version::new(2, 0), effective_version(enabler, 21, None));
+        assert_eq!(oscore(Version::V1_1), Fit::Other);
+        assert_eq!(oscore(Version::V1_2), Fit::Same);
     }
 }

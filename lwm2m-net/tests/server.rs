@@ -1,13 +1,14 @@
 //! The async face of a server, against devices of the async face on loopback.
 
 use std::{
+    borrow::Cow,
     future::{Future, IntoFuture},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use lwm2m_codec::{ContentFormat, Path, coap::Code};
-use lwm2m_model::{OwnedValue, objects};
+use lwm2m_codec::{ContentFormat, Path, Version, coap::Code};
+use lwm2m_model::{Field, ObjectDefinition, ObjectInstance, OwnedValue, objects};
 use lwm2m_net::{
     Psk, SharedPsks, device,
     server::{
@@ -76,6 +77,48 @@ async fn an_instance_is_read_into_a_struct_and_a_value_by_its_path() {
     assert_eq!(answer.format, Some(ContentFormat::TLV));
     let path = Path::resource(3303, 0, 5700);
     assert_eq!(answer.value_at(path), Some(&OwnedValue::Float(21.5)));
+}
+
+/// A thermometer of version 2.0, where ids may mean something else than in 1.1.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Newer;
+
+static NEWER: ObjectDefinition = ObjectDefinition {
+    id: 3303,
+    name: NOTHING,
+    description: NOTHING,
+    urn: NOTHING,
+    version: Version::new(2, 0),
+    lwm2m_version: Version::V1_0,
+    multiple: true,
+    mandatory: false,
+    resources: Cow::Borrowed(&[]),
+};
+
+const NOTHING: Cow<'static, str> = Cow::Borrowed("");
+
+impl ObjectInstance for Newer {
+    const DEFINITION: &'static ObjectDefinition = &NEWER;
+
+    fn field(&self, _: u16) -> Option<&dyn Field> {
+        None
+    }
+
+    fn field_mut(&mut self, _: u16) -> Option<&mut dyn Field> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_struct_of_another_major_version_reads_nothing() {
+    let (_server, _events, _device, seen) = pair().await;
+    let reading = soon(seen.reading_as::<objects::Temperature>(0))
+        .await
+        .unwrap();
+    assert!(reading.is_complete(), "{reading:?}");
+    let refused = soon(seen.reading_as::<Newer>(0)).await.unwrap_err();
+    let versions = "the device has version 1.1 of object 3303, and the struct is of 2.0";
+    assert_eq!(refused.to_string(), versions);
 }
 
 #[tokio::test]

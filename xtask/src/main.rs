@@ -12,6 +12,7 @@ mod deny;
 mod interop;
 mod msrv;
 mod no_std;
+mod registry_check;
 mod step;
 mod tidy;
 
@@ -25,6 +26,11 @@ const CHORES: &[Step] = &[
         name: "codegen",
         about: "writes the core objects from their definitions",
         run: codegen::write,
+    },
+    Step {
+        name: "registry-check",
+        about: "all objects of OMA's registry: read, generated, compiled, through all formats",
+        run: registry_check::run,
     },
     Step {
         name: "advisories",
@@ -85,6 +91,6 @@ fn help() {
 
 fn list(steps: &[Step]) {
     for step in steps {
-        println!("  cargo xtask {:<10} {}", step.name, step.about);
+        println!("  cargo xtask {:<14} {}", step.name, step.about);
     }
 }

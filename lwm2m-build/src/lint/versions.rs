@@ -183,13 +183,26 @@ fn steps(old: &Source, new: &Source, findings: &mut Vec<Finding>) {
             None => continue,
             Some(other) => match difference(other, resource) {
                 None => continue,
-                Some(tag) => (tag, format!("{tag} of the resource changed")),
+                Some(tag) => (tag, changed(old, new, resource.id, tag)),
             },
         };
         let message = format!("{what}, so no minor {step}: the next major version is due");
         let place = new.place(resource.id, tag);
         scope.add(Rule::BreakingChange, place, message);
     }
+}
+
+/// Says how an element of a resource changed.
+fn changed(old: &Source, new: &Source, resource: u16, tag: &str) -> String {
+    let text = |source: &Source| {
+        let item = source
+            .items()
+            .iter()
+            .find(|item| item.id() == Some(resource));
+        let words = item.map_or("", |item| item.text(tag)).split_whitespace();
+        words.collect::<Vec<_>>().join(" ")
+    };
+    format!("{tag} changed from `{}` to `{}`", text(old), text(new))
 }
 
 /// The first element of a resource whose change breaks users.

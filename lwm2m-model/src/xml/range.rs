@@ -10,6 +10,9 @@ use crate::Constraint;
 /// Most values that a list of values and ranges is spelled out to.
 const MAX_LIST: usize = 64;
 
+/// A range that is no bound for an unsigned integer, and more than a signed one has.
+const ALL_UNSIGNED: &str = "0..18446744073709551615";
+
 /// Understands a range as the registry writes it for resources of a type; `None` if it makes no
 /// sense or is ambiguous.
 ///
@@ -29,6 +32,7 @@ pub fn parse_range(text: &str, data_type: Type) -> Option<Constraint> {
     let text = text.trim().to_ascii_lowercase();
     match data_type {
         Type::Float => float(&text),
+        Type::Unsigned if text == ALL_UNSIGNED => Some(Constraint::None),
         Type::Integer | Type::Unsigned | Type::Time => bits(&text)
             .or_else(|| integer(&text))
             .or_else(|| enumeration(whole)),
@@ -231,6 +235,7 @@ mod tests {
         check(Type::Integer, "8-Bits", "0..255");
         check(Type::Integer, "5, 10, 15, 20", "one of 5, 10, 15, 20");
         check(Type::Integer, "0..3, 99", "one of 0, 1, 2, 3, 99");
+        check(Type::Unsigned, "0..18446744073709551615", "any value");
         check(Type::Float, "0..1", "0..1");
         check(Type::Float, "-0.5..12.25", "-0.5..12.25");
     }

@@ -3,10 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use lwm2m_codec::Path;
-use lwm2m_model::ObjectInstance;
+use lwm2m_model::{ObjectInstance, Reading, Reason, from_records, ver, ver::effective_version};
 use lwm2m_server::{ObservationId, Registration, Target, WriteMode};
 
-use super::{Body, Observe, Request, RequestError, Server, core::Core, request::Operation};
+use super::{Body, Observe, Record, Request, RequestError, Server, core::Core, request::Operation};
 use crate::Closed;
 
 /// A device by its endpoint name. Each request goes to the registration that the name has then.
@@ -57,23 +57,51 @@ impl Device {
         self.request(path.as_path().map(Operation::Read))
     }
 
-    /// Reads an instance into a struct. What the struct doesn't know is left out.
+    /// Reads an instance into a struct.
+    ///
+    /// What the struct doesn't know is left out; mandatory resources that the device doesn't send
+    /// have their defaults. [`reading_as`](Self::reading_as) tells of both.
     ///
     /// # Errors
-    /// [`RequestError`]
+    /// [`RequestError`]: of another major version is the object a different one, and
+    /// [`RequestError::Field`] names a value that does not fit.
     pub async fn read_as<T: ObjectInstance>(&self, instance: u16) -> Result<T, RequestError> {
-        let object = T::DEFINITION.id;
-        let answer = self.read(Path::instance(object, instance)).await?;
-        let mut value = T::default();
-        for record in &answer.records {
-            let path = record.path;
-            let field = path.resource_id().and_then(|id| value.field_mut(id));
-            if let (Some(field), Some(content)) = (field, &record.value) {
-                let set = field.set(path.resource_instance_id(), content.as_value());
-                set.map_err(|error| RequestError::Field { path, error })?;
+        let reading = self.reading_as::<T>(instance).await?;
+        for remark in &reading.remarks {
+            if let Reason::Field(error) = remark.reason {
+                let path = remark.path;
+                return Err(RequestError::Field { path, error });
             }
         }
-        Ok(value)
+        Ok(reading.value)
+    }
+
+    /// Reads an instance into a struct, and tells what was not understood and what is missing.
+    ///
+    /// # Errors
+    /// [`RequestError`]; [`RequestError::Version`] if the device has another major version of the
+    /// object than the struct.
+    pub async fn reading_as<T: ObjectInstance>(
+        &self,
+        instance: u16,
+    ) -> Result<Reading<T>, RequestError> {
+        let object = T::DEFINITION.id;
+        let registration = self.registration().await?;
+        let registration = registration.ok_or(RequestError::NotRegistered)?;
+        let device = registration
+            .object_version(object)
+            .unwrap_or_else(|| effective_version(registration.version, object, None));
+        let definition = T::DEFINITION.version;
+        if !ver::fit(definition, device).is_readable() {
+            return Err(RequestError::Version {
+                object,
+                definition,
+                device,
+            });
+        }
+        let answer = self.read(Path::instance(object, instance)).await?;
+        let records = answer.records.iter().map(Record::as_record);
+        Ok(from_records(instance, records))
     }
 
     /// Asks for what exists below a path, and for the attributes there; the answer has

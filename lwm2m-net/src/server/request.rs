@@ -11,7 +11,7 @@ use std::{
 };
 
 use lwm2m_coap::Instant;
-use lwm2m_codec::{ContentFormat, DecodeError, EncodeError, ParsePathError, Path};
+use lwm2m_codec::{ContentFormat, DecodeError, EncodeError, ParsePathError, Path, Version};
 use lwm2m_model::{Registry, field::FieldError};
 use lwm2m_server::{DeviceView, FailReason, ObservationId, Registration, RequestId, WriteMode};
 use tokio::sync::{mpsc, oneshot};
@@ -53,6 +53,19 @@ pub enum RequestError {
         path: Path,
         /// What does not fit.
         error: FieldError,
+    },
+    /// The device has another major version of the object than the struct: the same ids may mean
+    /// something else.
+    #[error(
+        "the device has version {device} of object {object}, and the struct is of {definition}"
+    )]
+    Version {
+        /// Object ID.
+        object: u16,
+        /// Version of the struct.
+        definition: Version,
+        /// Version that the device has.
+        device: Version,
     },
     /// The request ended without an answer.
     #[error(transparent)]
