@@ -27,11 +27,11 @@ pub(super) struct Case {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Otherwise {
     /// Nothing that the peer has, with the reason.
-    NotApplicable(&'static str),
+    Inapplicable(&'static str),
     /// Something that should be checked and can't be, with the reason.
-    NotRun(&'static str),
+    Missing(&'static str),
     /// Not a case at all.
-    NotACase,
+    Absent,
 }
 
 impl Case {
