@@ -9,6 +9,7 @@ mod definitions;
 mod demo;
 mod failure;
 mod hex;
+mod objects;
 mod output;
 mod runtime;
 mod server;
@@ -35,6 +36,7 @@ enum Command {
     Client(client::Args),
     Server(server::Args),
     BootstrapServer(bootstrap_server::Args),
+    Objects(objects::Args),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Client(args) => runtime::block_on(client::run(args)),
         Command::Server(args) => runtime::block_on(server::run(args)),
         Command::BootstrapServer(args) => runtime::block_on(bootstrap_server::run(args)),
+        Command::Objects(args) => objects::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -111,6 +111,11 @@ pub(crate) fn apply(attributes: &mut Attributes, request: &Request<'_>) -> Resul
             let reason = alloc::format!("{} is not allowed at this level", change.name());
             return Err(Failure::bad_request(path, reason));
         }
+        if change.name() == AttributeName::Hqmax {
+            // TS-Core §6.4.1: what the client does not support it must not accept silently.
+            let reason = "hqmax is not supported: the last value is kept, no history";
+            return Err(Failure::bad_request(path, reason));
+        }
         if change.name().since() > request.version {
             let reason =
                 alloc::format!("{} is unknown in LwM2M {}", change.name(), request.version);

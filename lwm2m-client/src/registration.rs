@@ -179,8 +179,9 @@ impl Client {
             }
         }
         if registered.sent.structure != now_true.structure {
-            if let Ok(list) = links::registration(&self.tree, version, self.config.coap.max_body) {
-                draft = draft.content(ContentFormat::LINK, list);
+            match links::registration(&self.tree, version, self.config.coap.max_body) {
+                Ok(list) => draft = draft.content(ContentFormat::LINK, list),
+                Err(failure) => tracing::error!(%failure, "the object list can't be written"),
             }
         }
         registered.update_wanted = false;
@@ -189,7 +190,10 @@ impl Client {
             .endpoint
             .request(self.now, peer, draft, RequestOptions::default())
         {
-            Ok(exchange) => registered.update = Some((exchange, now_true)),
+            Ok(exchange) => {
+                registered.update = Some((exchange, now_true));
+                self.touch_link(index);
+            }
             Err(RequestError::QueueFull) => {
                 registered.update_wanted = true;
                 registered.blocked = true;
@@ -296,7 +300,13 @@ impl Client {
                 self.links[index].state = State::Idle { at: Some(self.now) };
                 self.connect_or_register(index);
             }
-            _ => self.attempt_failed(index, refused(message)),
+            code => {
+                if code == Code::PRECONDITION_FAILED {
+                    // No version is left: the next attempt begins with the preferred one again.
+                    self.links[index].version = 0;
+                }
+                self.attempt_failed(index, refused(message));
+            }
         }
     }
 

@@ -44,7 +44,8 @@ impl Client {
 
     pub(crate) fn write_update(&mut self, request: &Request<'_>) -> Answered {
         let path = request.path;
-        if !matches!(path.len(), 2 | 3) {
+        // TS-Transport §6.4.4 writes a Resource Instance by PUT only; some servers use POST.
+        if path.len() < 2 {
             return Err(Failure::not_allowed(path));
         }
         self.authorize_write(request)?;

@@ -130,6 +130,16 @@ fn an_observe_composite_takes_periods_and_con_only() {
 }
 
 #[test]
+fn hqmax_is_refused_because_no_history_is_kept() {
+    let mut world = World::registered();
+    let answer = world.ask(on(Code::PUT, "/3303/0/5700").query("hqmax=3"));
+    assert_eq!(answer.code, Code::BAD_REQUEST);
+    assert!(answer.text().contains("hqmax"), "{}", answer.text());
+    let answer = world.ask(get("/3303/0/5700").query("hqmax=3").observe(0));
+    assert_eq!((answer.code, answer.observe), (Code::BAD_REQUEST, None));
+}
+
+#[test]
 fn events_that_nobody_takes_are_dropped_and_counted() {
     let mut config = Config::new("dev1");
     config.max_events = 4;

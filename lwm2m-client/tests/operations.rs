@@ -236,6 +236,21 @@ fn a_resource_instance_is_read_written_and_deleted() {
 }
 
 #[test]
+fn a_resource_instance_may_be_written_by_post_too() {
+    let mut world = World::registered();
+    let post = |path: &str, value: &str| {
+        on(Code::POST, path).content(ContentFormat::TEXT, value.as_bytes().to_vec())
+    };
+    assert_eq!(world.ask(post("/3442/0/1120/3", "31")).code, Code::CHANGED);
+    assert_eq!(world.ask(get("/3442/0/1120/3")).text(), "31");
+    refused(
+        &world.ask(post("/3442/0/1120/9", "31")),
+        Code::NOT_FOUND,
+        "/3442/0/1120/9",
+    );
+}
+
+#[test]
 fn an_executable_gets_its_arguments() {
     let mut world = World::registered();
     assert_eq!(world.ask(on(Code::POST, "/3/0/4")).code, Code::CHANGED);

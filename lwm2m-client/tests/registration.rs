@@ -75,6 +75,61 @@ fn a_server_that_answers_4_12_gets_the_next_lower_version_which_is_remembered() 
 }
 
 #[test]
+fn after_4_12_to_every_version_the_next_attempt_begins_with_the_first_one() {
+    let mut world = World::new();
+    let refusals = (0..3).map(|_| Some(Draft::new(Code::PRECONDITION_FAILED)));
+    world.script().answers.extend(refusals);
+    let now = world.net.now();
+    world.client().start(now);
+    world.run(SECOND * 61);
+    let versions: Vec<&str> = world
+        .script()
+        .got
+        .iter()
+        .map(|got| got.queries[2].as_str())
+        .collect();
+    assert_eq!(
+        versions,
+        ["lwm2m=1.2", "lwm2m=1.1", "lwm2m=1.0", "lwm2m=1.2"]
+    );
+}
+
+#[test]
+fn an_ordered_server_keeps_one_without_a_priority_from_nothing() {
+    let mut tree = tree();
+    tree.insert(
+        Typed::<Security>::new()
+            .with(0, security(1, "coap://server"))
+            .with(1, security(2, "coap://nowhere")),
+    );
+    let first = Server {
+        registration_priority_order: Some(1),
+        registration_failure_block: Some(true),
+        ..server(2)
+    };
+    tree.insert(Typed::new().with(0, server(1)).with(1, first));
+    let mut world = World::with(Config::new("dev1"), tree, LinkConfig::default());
+    let now = world.net.now();
+    world.client().start(now);
+    world.run(SECOND);
+    assert_eq!(world.client().registered_servers().collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn a_device_in_queue_mode_stays_awake_for_the_answer_to_its_update() {
+    let mut config = Config::new("dev1");
+    config.queue_mode = true;
+    let mut world = World::with(config, tree(), LinkConfig::default());
+    world.start();
+    world.run(SECOND * 100);
+    assert!(!world.client().is_awake(1));
+    world.script().answers.push_back(None);
+    let now = world.net.now();
+    world.client().request_update(now, None);
+    assert!(world.client().is_awake(1));
+}
+
+#[test]
 fn an_update_comes_93_seconds_before_the_lifetime_ends_and_carries_nothing_that_is_known() {
     let mut world = World::registered();
     let start = world.net.now();

@@ -25,8 +25,6 @@ pub(crate) mod major {
 
 /// The additional information that means "of indefinite length".
 const INDEFINITE: u8 = 31;
-/// The tag of a time in seconds since 1970 (RFC 8949 §3.4.2).
-const EPOCH_TAG: u64 = 1;
 const BREAK: u8 = 0xff;
 const FALSE: u8 = 20;
 const TRUE: u8 = 21;
@@ -450,29 +448,36 @@ fn no_value(at: usize) -> DecodeError {
 /// Writes a head in its shortest form.
 #[inline]
 pub(crate) fn write_head(out: &mut Out<'_>, major: u8, value: u64) -> Result<(), EncodeError> {
-    let first = major << 5;
-    let bytes = value.to_be_bytes();
-    let (info, width) = match value {
-        0..=23 => return out.byte(first | value as u8),
-        24..=0xff => (24, 1usize),
-        0x100..=0xffff => (25, 2),
-        0x1_0000..=0xffff_ffff => (26, 4),
-        _ => (27, 8),
+    let first = u64::from(major << 5);
+    // First byte and argument, and how many bytes they are.
+    let (word, len) = match value {
+        0..=23 => return out.byte(major << 5 | value as u8),
+        24..=0xff => (((first | 24) << 8) | value, 2usize),
+        0x100..=0xffff => (((first | 25) << 16) | value, 3),
+        0x1_0000..=0xffff_ffff => (((first | 26) << 32) | value, 5),
+        _ => {
+            out.byte(major << 5 | 27)?;
+            return out.word(value, 8);
+        }
     };
-    out.byte(first | info)?;
-    let start = bytes.len().saturating_sub(width);
-    out.put(bytes.get(start..).unwrap_or_default())
+    out.word(to_front(word, len), len)
 }
 
+/// Shifts the last `len` bytes of a word to its front.
+#[inline]
+const fn to_front(word: u64, len: usize) -> u64 {
+    word.wrapping_shl(64u32.wrapping_sub((len as u32).wrapping_mul(8)))
+}
+
+#[inline]
 pub(crate) fn write_integer(out: &mut Out<'_>, value: i64) -> Result<(), EncodeError> {
-    if value < 0 {
-        write_head(out, major::NEGATIVE, !value as u64)
-    } else {
-        write_head(out, major::UNSIGNED, value as u64)
-    }
+    // The complement of a negative number is -1 - n, which is what CBOR writes.
+    let sign = value >> 63;
+    write_head(out, (sign & 1) as u8, (value ^ sign) as u64)
 }
 
 /// Writes a float in the shortest width that keeps it (RFC 8949 §4.1).
+#[inline]
 pub(crate) fn write_float(out: &mut Out<'_>, value: f64) -> Result<(), EncodeError> {
     const HALF_NAN: [u8; 3] = [0xf9, 0x7e, 0];
     if value.is_nan() {
@@ -481,18 +486,13 @@ pub(crate) fn write_float(out: &mut Out<'_>, value: f64) -> Result<(), EncodeErr
     let single = value as f32;
     if f64::from(single) != value {
         out.byte(0xfb)?;
-        return out.put(&value.to_be_bytes());
+        return out.word(value.to_bits(), 8);
     }
-    match number::to_half(single) {
-        Some(half) => {
-            out.byte(0xf9)?;
-            out.put(&half.to_be_bytes())
-        }
-        None => {
-            out.byte(0xfa)?;
-            out.put(&single.to_be_bytes())
-        }
-    }
+    let (word, len) = match number::to_half(single) {
+        Some(half) => ((0xf9 << 16) | u64::from(half), 3),
+        None => ((0xfa << 32) | u64::from(single.to_bits()), 5),
+    };
+    out.word(to_front(word, len), len)
 }
 
 /// Writes a time: an integer if it is integral.
@@ -503,43 +503,51 @@ pub(crate) fn write_time(out: &mut Out<'_>, seconds: f64) -> Result<(), EncodeEr
     }
 }
 
+/// The tag of a time in seconds since 1970 (RFC 8949 §3.4.2).
+const EPOCH_TAG: u64 = 1;
+
 /// Writes whole seconds since 1970 with the tag of such times (RFC 8949 §3.4.2).
 pub(crate) fn write_epoch(out: &mut Out<'_>, seconds: i64) -> Result<(), EncodeError> {
     write_head(out, major::TAG, EPOCH_TAG)?;
     write_integer(out, seconds)
 }
 
+#[inline]
 pub(crate) fn write_text(out: &mut Out<'_>, text: Text<'_>) -> Result<(), EncodeError> {
     write_head(out, major::TEXT, text.len() as u64)?;
     out.text(text)
 }
 
-/// Writes what displays itself in fewer than 24 bytes as text.
-pub(crate) fn write_short(
+/// Writes as text what a function writes.
+#[inline]
+pub(crate) fn write_as_text(
     out: &mut Out<'_>,
     write: impl FnOnce(&mut Out<'_>) -> Result<(), EncodeError>,
 ) -> Result<(), EncodeError> {
     let at = out.len();
     out.byte(major::TEXT << 5)?;
     write(out)?;
-    close(out, at)
-}
-
-/// Fills in the count or length of the item at `at`, whose head took one byte so far and whose
-/// content ends here.
-fn close(out: &mut Out<'_>, at: usize) -> Result<(), EncodeError> {
-    let len = out.len().saturating_sub(at).saturating_sub(1);
-    let major = out.written(at).first().copied().unwrap_or(0) >> 5;
-    set_count(out, at, major, len as u64)
+    let len = out.len().wrapping_sub(at).wrapping_sub(1) as u64;
+    set_count(out, at, major::TEXT, len)
 }
 
 /// Replaces the one-byte head at `at` by one with this argument.
+#[inline]
 pub(crate) fn set_count(
     out: &mut Out<'_>,
     at: usize,
     major: u8,
     count: u64,
 ) -> Result<(), EncodeError> {
+    if count < 24 {
+        out.set(at, (major << 5) | count as u8);
+        return Ok(());
+    }
+    set_long_count(out, at, major, count)
+}
+
+#[inline(never)]
+fn set_long_count(out: &mut Out<'_>, at: usize, major: u8, count: u64) -> Result<(), EncodeError> {
     let mut head = [0; 9];
     let mut scratch = Out::new(&mut head);
     write_head(&mut scratch, major, count)?;
@@ -551,6 +559,7 @@ pub(crate) fn set_count(
 }
 
 /// Writes a value (TS-Core App. C).
+#[inline]
 pub(crate) fn write_value(out: &mut Out<'_>, value: &Value<'_>) -> Result<(), EncodeError> {
     match value {
         Value::String(text) | Value::CoreLink(text) => write_text(out, *text),
@@ -563,7 +572,7 @@ pub(crate) fn write_value(out: &mut Out<'_>, value: &Value<'_>) -> Result<(), En
             write_head(out, major::BYTES, bytes.len() as u64)?;
             out.bytes(*bytes)
         }
-        Value::ObjectLink(link) => write_short(out, |out| out.display(link)),
+        Value::ObjectLink(link) => write_as_text(out, |out| out.display(link)),
         Value::Null => out.byte((major::OTHER << 5) | NULL),
     }
 }

@@ -103,6 +103,7 @@ impl<'b> Encoder<'b> {
     ///
     /// # Errors
     /// [`EncodeError`]: what the format can't carry, the wrong order, or a full buffer.
+    #[inline]
     pub fn push(&mut self, record: &Record<'_>) -> Result<(), EncodeError> {
         if !self.base.contains(&record.path) {
             return Err(EncodeError::OutsideBase {
@@ -112,14 +113,7 @@ impl<'b> Encoder<'b> {
         }
         match &mut self.format {
             Format::Single { format, written } => {
-                if *written || record.path != self.base {
-                    return Err(EncodeError::NotExpressible {
-                        path: record.path,
-                        format: *format,
-                    });
-                }
-                *written = true;
-                single::encode(&mut self.out, *format, record)
+                single::push(&mut self.out, *format, self.base, written, record)
             }
             Format::Tlv(tlv) => tlv.push(&mut self.out, record),
             Format::Senml(pack) => pack.push(&mut self.out, record),

@@ -137,6 +137,7 @@ impl<'r> OmaJsonEncoder<'r> {
         self.root = root.trim_end_matches('/');
     }
 
+    #[inline(never)]
     pub(crate) fn push(
         &mut self,
         out: &mut Out<'_>,

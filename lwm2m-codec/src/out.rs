@@ -47,6 +47,27 @@ impl<'b> Out<'b> {
         Ok(())
     }
 
+    /// Appends the first `len` bytes of a word, 8 at most.
+    ///
+    /// Where there is room the whole word is stored, which is one instruction; what follows
+    /// overwrites the rest.
+    #[inline(always)]
+    pub(crate) fn word(&mut self, word: u64, len: usize) -> Result<(), EncodeError> {
+        let bytes = word.to_be_bytes();
+        let place = self.buf.get_mut(self.len..);
+        match place.and_then(|place| place.first_chunk_mut()) {
+            Some(place) => *place = bytes,
+            None => return self.put_slowly(bytes.get(..len).unwrap_or_default()),
+        }
+        self.len = self.len.wrapping_add(len);
+        Ok(())
+    }
+
+    #[cold]
+    fn put_slowly(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.put(bytes)
+    }
+
     /// What was written from `start` on.
     pub(crate) fn written(&self, start: usize) -> &[u8] {
         self.buf.get(start..self.len).unwrap_or_default()
@@ -79,23 +100,34 @@ impl<'b> Out<'b> {
         Ok(())
     }
 
+    /// Writes an id as a decimal number.
+    #[inline]
+    pub(crate) fn id(&mut self, id: u16) -> Result<(), EncodeError> {
+        let (word, len) = decimal(u32::from(id));
+        self.word(word, len)
+    }
+
     /// Writes a decimal number.
-    pub(crate) fn unsigned(&mut self, mut value: u64) -> Result<(), EncodeError> {
-        let mut digits = [0; 20];
-        let mut at = digits.len();
-        loop {
-            at = at.saturating_sub(1);
-            if let Some(digit) = digits.get_mut(at) {
-                *digit = b'0' | (value % 10) as u8;
-            }
-            value /= 10;
-            if value == 0 {
-                return self.put(digits.get(at..).unwrap_or_default());
-            }
+    #[inline]
+    pub(crate) fn unsigned(&mut self, value: u64) -> Result<(), EncodeError> {
+        if value < u64::from(DECIMAL_BOUND) {
+            let (word, len) = decimal(value as u32);
+            return self.word(word, len);
         }
+        self.long_unsigned(value)
+    }
+
+    fn long_unsigned(&mut self, value: u64) -> Result<(), EncodeError> {
+        let (high, low) = (
+            value / u64::from(DECIMAL_BOUND),
+            value % u64::from(DECIMAL_BOUND),
+        );
+        self.unsigned(high)?;
+        self.word(eight_digits(low as u32), 8)
     }
 
     /// Writes a decimal number with its sign.
+    #[inline]
     pub(crate) fn signed(&mut self, value: i64) -> Result<(), EncodeError> {
         if value < 0 {
             self.byte(b'-')?;
@@ -104,14 +136,20 @@ impl<'b> Out<'b> {
     }
 
     /// Writes text, resolved.
+    #[inline]
     pub(crate) fn text(&mut self, text: Text<'_>) -> Result<(), EncodeError> {
         match text.as_plain() {
             Some(plain) => self.put(plain.as_bytes()),
-            None => text.chars().try_for_each(|c| {
-                let mut utf8 = [0; 4];
-                self.put(c.encode_utf8(&mut utf8).as_bytes())
-            }),
+            None => self.resolved(text),
         }
+    }
+
+    #[cold]
+    fn resolved(&mut self, text: Text<'_>) -> Result<(), EncodeError> {
+        text.chars().try_for_each(|c| {
+            let mut utf8 = [0; 4];
+            self.put(c.encode_utf8(&mut utf8).as_bytes())
+        })
     }
 
     /// Writes bytes, resolved.
@@ -138,8 +176,67 @@ impl<'b> Out<'b> {
     }
 }
 
+/// The first number of more than eight digits.
+const DECIMAL_BOUND: u32 = 100_000_000;
+
+/// The digits of a number below [`DECIMAL_BOUND`] at the start of a word, and how many they are.
+#[inline]
+fn decimal(value: u32) -> (u64, usize) {
+    if value < 10 {
+        return ((u64::from(value) | 0x30) << 56, 1);
+    }
+    let word = eight_digits(value);
+    // Zeros differ from '0' in no bit but those of '0': the first other digit tells where to cut.
+    let zeros = (word ^ 0x3030_3030_3030_3030).leading_zeros() / 8;
+    let word = word.wrapping_shl(zeros.wrapping_mul(8));
+    (word, 8usize.wrapping_sub(zeros as usize))
+}
+
+/// The last eight digits of a number, as ASCII.
+#[inline]
+fn eight_digits(value: u32) -> u64 {
+    let mut word = 0u64;
+    let mut left = value;
+    for place in 0..4u32 {
+        let pair = left % 100;
+        left /= 100;
+        let digits = u64::from(((pair / 10) << 8) | (pair % 10));
+        word |= digits.wrapping_shl(place.wrapping_mul(16));
+    }
+    word | 0x3030_3030_3030_3030
+}
+
 impl fmt::Write for Out<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.put(text.as_bytes()).map_err(|_| fmt::Error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn numbers_are_written_with_all_their_digits() {
+        let powers = (0..20).map(|power| 10u64.pow(power));
+        let values = powers.flat_map(|power| [power - 1, power, power + 1, power / 9 * 8]);
+        for value in values.chain([u64::MAX, u64::MAX - 1]) {
+            let mut buf = [0; 40];
+            let mut out = Out::new(&mut buf);
+            out.unsigned(value).unwrap();
+            assert_eq!(out.written(0), value.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_number_fits_where_its_digits_do() {
+        let mut buf = [0; 3];
+        assert_eq!(Out::new(&mut buf[..2]).unsigned(12), Ok(()));
+        assert_eq!(buf, *b"12\0");
+        assert_eq!(Out::new(&mut buf).signed(-12), Ok(()));
+        assert_eq!(buf, *b"-12");
+        let full = Err(EncodeError::BufferTooSmall { capacity: 3 });
+        assert_eq!(Out::new(&mut buf).unsigned(1234), full);
     }
 }

@@ -196,6 +196,14 @@ impl Path {
         self.len <= other.len && other.packed & Self::mask(self.len) == self.packed
     }
 
+    /// True if `other` differs from this path in nothing but a higher last id.
+    #[inline]
+    pub(crate) const fn is_older_sibling_of(&self, other: Self) -> bool {
+        let last = 0xffffu64.wrapping_shl(Self::shift(self.len.wrapping_sub(1)));
+        let differs = self.packed ^ other.packed;
+        self.len == other.len && self.packed < other.packed && differs & !last == 0
+    }
+
     /// The bits that so many ids take.
     #[inline]
     const fn mask(len: usize) -> u64 {

@@ -1,7 +1,7 @@
 //! Formats that carry one value: text, opaque, CBOR.
 
 use crate::{
-    Bytes, ContentFormat, DecodeError, DecodeErrorKind, EncodeError, Record, Type, Value,
+    Bytes, ContentFormat, DecodeError, DecodeErrorKind, EncodeError, Path, Record, Type, Value,
     bytes::Alphabet, cbor, decoder::Rules, number, out::Out, raw,
 };
 
@@ -51,21 +51,28 @@ fn cbor_value<'a>(
         .map_err(|kind| DecodeError::new(0, kind))
 }
 
-/// Writes one value.
-pub(crate) fn encode(
+/// Writes the one value, unless that was done before.
+#[inline(never)]
+pub(crate) fn push(
     out: &mut Out<'_>,
     format: ContentFormat,
+    base: Path,
+    written: &mut bool,
     record: &Record<'_>,
 ) -> Result<(), EncodeError> {
     let not_expressible = EncodeError::NotExpressible {
         path: record.path,
         format,
     };
+    if *written || record.path != base {
+        return Err(not_expressible);
+    }
+    *written = true;
     let value = match record.value {
         Some(value) if record.time.is_none() => value,
         _ => return Err(not_expressible),
     };
-    let written = match (format, value) {
+    let expressed = match (format, value) {
         (ContentFormat::OPAQUE, Value::Opaque(bytes)) => out.bytes(bytes).map(|()| true),
         // The value itself says that it is a time: Leshan refuses one without the tag.
         (ContentFormat::CBOR, Value::Time(seconds)) => {
@@ -75,7 +82,7 @@ pub(crate) fn encode(
         (ContentFormat::TEXT, value) => write_text(out, &value),
         _ => Ok(false),
     };
-    if written? {
+    if expressed? {
         Ok(())
     } else {
         Err(not_expressible)

@@ -50,6 +50,7 @@ impl<'r> LwCborEncoder<'r> {
         self.root = root.trim_matches('/');
     }
 
+    #[inline(never)]
     pub(crate) fn push(
         &mut self,
         out: &mut Out<'_>,

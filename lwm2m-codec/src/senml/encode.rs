@@ -69,6 +69,7 @@ impl<'r> SenmlEncoder<'r> {
         )
     }
 
+    #[inline(never)]
     pub(crate) fn push(
         &mut self,
         out: &mut Out<'_>,
@@ -177,7 +178,17 @@ pub(crate) struct NameText<'r> {
 }
 
 impl NameText<'_> {
+    #[inline]
     pub(crate) fn write(&self, out: &mut Out<'_>) -> Result<(), EncodeError> {
+        if self.skip.wrapping_add(1) == self.path.len() && !self.slash && self.root.is_empty() {
+            // Nearly every name: the last id.
+            return out.id(self.path.last_id().unwrap_or(0));
+        }
+        self.write_any(out)
+    }
+
+    #[inline(never)]
+    fn write_any(&self, out: &mut Out<'_>) -> Result<(), EncodeError> {
         out.put(self.root.as_bytes())?;
         let mut slash = self.slash;
         for id in self.path.ids().iter().skip(self.skip) {
@@ -185,7 +196,7 @@ impl NameText<'_> {
                 out.byte(b'/')?;
             }
             slash = true;
-            out.unsigned(u64::from(*id))?;
+            out.id(*id)?;
         }
         if self.path.is_root() && self.root.is_empty() {
             out.byte(b'/')?;
@@ -303,18 +314,15 @@ fn write_json_value(out: &mut Out<'_>, value: &Value<'_>) -> Result<bool, Encode
 
 /// Writes a record as a map.
 fn write_cbor(out: &mut Out<'_>, entry: &Entry<'_, '_>) -> Result<(), EncodeError> {
-    let fields = [
-        entry.base_name.is_some(),
-        entry.base_time.is_some(),
-        entry.name.is_some(),
-        entry.value.is_some(),
-        entry.time.is_some(),
-    ];
-    let count = fields.into_iter().filter(|present| *present).count();
+    let count = usize::from(entry.base_name.is_some())
+        .wrapping_add(usize::from(entry.base_time.is_some()))
+        .wrapping_add(usize::from(entry.name.is_some()))
+        .wrapping_add(usize::from(entry.value.is_some()))
+        .wrapping_add(usize::from(entry.time.is_some()));
     cbor::write_head(out, major::MAP, count as u64)?;
     if let Some(base_name) = entry.base_name {
         cbor::write_integer(out, -2)?;
-        cbor::write_short(out, |out| write_base_name(out, base_name))?;
+        cbor::write_as_text(out, |out| write_base_name(out, base_name))?;
     }
     if let Some(time) = entry.base_time {
         cbor::write_integer(out, -3)?;
@@ -322,7 +330,7 @@ fn write_cbor(out: &mut Out<'_>, entry: &Entry<'_, '_>) -> Result<(), EncodeErro
     }
     if let Some(name) = &entry.name {
         cbor::write_integer(out, 0)?;
-        cbor::write_short(out, |out| name.write(out))?;
+        cbor::write_as_text(out, |out| name.write(out))?;
     }
     if let Some(value) = &entry.value {
         match value {

@@ -23,8 +23,37 @@ pub(crate) struct TlvEncoder {
     base: Path,
     open: [Container; MAX_CONTAINERS],
     depth: usize,
-    /// The last path, and whether it was that of a value.
-    last: Option<(Path, bool)>,
+    last: Last,
+}
+
+/// The last record.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    path: Path,
+    kind: LastKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LastKind {
+    /// There is none.
+    None,
+    /// An empty container.
+    Place,
+    /// A value.
+    Value,
+}
+
+impl Last {
+    const NONE: Self = Self {
+        path: Path::ROOT,
+        kind: LastKind::None,
+    };
+
+    /// True for a value whose path differs from `path` in nothing but a lower last id.
+    #[inline]
+    fn is_older_sibling_of(&self, path: Path) -> bool {
+        self.kind == LastKind::Value && self.path.is_older_sibling_of(path)
+    }
 }
 
 impl TlvEncoder {
@@ -41,45 +70,75 @@ impl TlvEncoder {
             base,
             open: [none; MAX_CONTAINERS],
             depth: 0,
-            last: None,
+            last: Last::NONE,
         })
     }
 
+    #[inline(never)]
     pub(crate) fn push(
         &mut self,
         out: &mut Out<'_>,
         record: &Record<'_>,
     ) -> Result<(), EncodeError> {
         let path = record.path;
-        let mut below_value = false;
-        if let Some((last, is_value)) = self.last {
-            if path <= last {
-                return Err(EncodeError::OutOfOrder { path });
-            }
-            below_value = is_value && last.contains(&path);
+        let kind = match (&record.value, path.len()) {
+            (Some(_), 3) => Kind::Resource,
+            (Some(_), 4) => Kind::ResourceInstance,
+            _ => return self.odd(out, record),
+        };
+        // Nearly every record is a later sibling of the last one.
+        if record.time.is_some() || !self.last.is_older_sibling_of(path) {
+            self.check(record)?;
+            self.go_to(out, path, path.truncated(path.len().wrapping_sub(1)))?;
         }
+        self.last = Last {
+            path,
+            kind: LastKind::Value,
+        };
+        match &record.value {
+            Some(value) => leaf(out, kind, path, value),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that a record may follow the last one, and has no time.
+    #[inline(never)]
+    fn check(&self, record: &Record<'_>) -> Result<(), EncodeError> {
+        let (path, last) = (record.path, self.last.path);
+        if self.last.kind != LastKind::None && path <= last {
+            return Err(EncodeError::OutOfOrder { path });
+        }
+        let below_value = self.last.kind == LastKind::Value && last.contains(&path);
         if below_value || record.time.is_some() {
             return Err(not_expressible(path));
         }
-        self.close_all_but_parents_of(out, path)?;
-        let container = match (record.value, path.len()) {
-            // The base itself needs no container of its own, unless it is a resource.
-            (None, 1 | 2) if path == self.base => path.len(),
-            (None, 2 | 3) => path.len(),
-            (Some(_), 3 | 4) => path.len().saturating_sub(1),
-            _ => return Err(not_expressible(path)),
-        };
-        self.open_down_to(out, path.truncated(container))?;
-        if let (Some(value), Some(id)) = (record.value, path.last_id()) {
-            let kind = if path.len() == 3 {
-                Kind::Resource
-            } else {
-                Kind::ResourceInstance
-            };
-            leaf(out, kind, id, &value, path)?;
-        }
-        self.last = Some((path, record.value.is_some()));
         Ok(())
+    }
+
+    /// Opens an empty Object Instance or Multiple Resource; anything else has no place here.
+    #[inline(never)]
+    fn odd(&mut self, out: &mut Out<'_>, record: &Record<'_>) -> Result<(), EncodeError> {
+        let path = record.path;
+        self.check(record)?;
+        match (&record.value, path.len()) {
+            // The base itself needs no container of its own, unless it is a resource.
+            (None, 1 | 2) if path == self.base => {}
+            (None, 2 | 3) => {}
+            _ => return Err(not_expressible(path)),
+        }
+        self.go_to(out, path, path)?;
+        self.last = Last {
+            path,
+            kind: LastKind::Place,
+        };
+        Ok(())
+    }
+
+    /// Closes the containers that do not hold `path`, and opens those down to `container`.
+    #[inline(never)]
+    fn go_to(&mut self, out: &mut Out<'_>, path: Path, container: Path) -> Result<(), EncodeError> {
+        self.close_all_but_parents_of(out, path)?;
+        self.open_down_to(out, container)
     }
 
     pub(crate) fn finish(mut self, out: &mut Out<'_>) -> Result<(), EncodeError> {
@@ -202,78 +261,74 @@ fn length(len: usize) -> Option<(u8, [u8; 3], usize)> {
     })
 }
 
-fn element(out: &mut Out<'_>, kind: Kind, id: u16, value: &[u8]) -> Result<(), EncodeError> {
-    header(out, kind, id, value.len())?;
-    out.put(value)
-}
-
-fn header(out: &mut Out<'_>, kind: Kind, id: u16, len: usize) -> Result<(), EncodeError> {
-    let (bits, bytes, count) = length(len).ok_or(not_expressible(Path::ROOT))?;
-    put_id(out, kind.bits() | bits, id)?;
-    out.put(bytes.get(..count).unwrap_or_default())
+/// Writes a header, put together in one register.
+#[inline]
+fn header(out: &mut Out<'_>, kind: Kind, path: Path, len: usize) -> Result<(), EncodeError> {
+    let id = path.last_id().unwrap_or(0);
+    let (id_bits, wide) = match id {
+        0..=0xff => (8u32, 0),
+        _ => (16, 0x20),
+    };
+    let (len_bits, in_type_byte, field) = match len {
+        0..=7 => (0u32, len as u8, 0),
+        8..=0xff => (8, 1 << 3, len as u64),
+        0x100..=0xffff => (16, 2 << 3, len as u64),
+        0x1_0000..=MAX_LENGTH => (24, 3 << 3, len as u64),
+        _ => return Err(not_expressible(path)),
+    };
+    let first = u64::from(kind.bits() | wide | in_type_byte);
+    let word = first.wrapping_shl(id_bits) | u64::from(id);
+    let word = word.wrapping_shl(len_bits) | field;
+    let bits = id_bits.wrapping_add(len_bits).wrapping_add(8);
+    let word = word.wrapping_shl(64u32.wrapping_sub(bits));
+    out.word(word, (bits / 8) as usize)
 }
 
 /// Writes a value in its shortest form (TS-Core §7.5.5, App. C).
-fn leaf(
-    out: &mut Out<'_>,
-    kind: Kind,
-    id: u16,
-    value: &Value<'_>,
-    path: Path,
-) -> Result<(), EncodeError> {
-    match value {
+#[inline]
+fn leaf(out: &mut Out<'_>, kind: Kind, path: Path, value: &Value<'_>) -> Result<(), EncodeError> {
+    let (bits, width) = match value {
         Value::String(text) | Value::CoreLink(text) => {
-            header(out, kind, id, text.len())?;
-            out.text(*text)
+            header(out, kind, path, text.len())?;
+            return out.text(*text);
         }
         Value::Opaque(bytes) => {
-            header(out, kind, id, bytes.len())?;
-            out.bytes(*bytes)
+            header(out, kind, path, bytes.len())?;
+            return out.bytes(*bytes);
         }
         Value::Integer(number) | Value::Time(number) => {
-            let bytes = number.to_be_bytes();
-            let width = if i8::try_from(*number).is_ok() {
-                1
-            } else if i16::try_from(*number).is_ok() {
-                2
-            } else if i32::try_from(*number).is_ok() {
-                4
-            } else {
-                8
-            };
-            element(out, kind, id, tail(&bytes, width))
+            // Numbers and their complements need the same width: the sign and what differs.
+            let magnitude = (number ^ (number >> 63)) as u64;
+            (*number as u64, width(magnitude << 1))
         }
-        Value::Unsigned(number) => {
-            let bytes = number.to_be_bytes();
-            let width = match *number {
-                0..=0xff => 1,
-                0x100..=0xffff => 2,
-                0x1_0000..=0xffff_ffff => 4,
-                _ => 8,
-            };
-            element(out, kind, id, tail(&bytes, width))
-        }
+        Value::Unsigned(number) => (*number, width(*number)),
         Value::Float(number) => {
             let single = *number as f32;
             if f64::from(single) == *number || number.is_nan() {
-                element(out, kind, id, &single.to_be_bytes())
+                (u64::from(single.to_bits()), 4)
             } else {
-                element(out, kind, id, &number.to_be_bytes())
+                (number.to_bits(), 8)
             }
         }
-        Value::Boolean(value) => element(out, kind, id, &[u8::from(*value)]),
+        Value::Boolean(value) => (u64::from(*value), 1),
         Value::ObjectLink(link) => {
-            let [a, b] = link.object.to_be_bytes();
-            let [c, d] = link.instance.to_be_bytes();
-            element(out, kind, id, &[a, b, c, d])
+            let bits = (u64::from(link.object) << 16) | u64::from(link.instance);
+            (bits, 4)
         }
-        Value::Null => Err(not_expressible(path)),
-    }
+        Value::Null => return Err(not_expressible(path)),
+    };
+    header(out, kind, path, width)?;
+    let unused = 64usize.wrapping_sub(width.wrapping_mul(8)) as u32;
+    out.word(bits.wrapping_shl(unused), width)
 }
 
-/// The last `width` bytes.
-fn tail(bytes: &[u8; 8], width: usize) -> &[u8] {
-    bytes
-        .get(bytes.len().saturating_sub(width)..)
-        .unwrap_or_default()
+/// How many bytes a number takes: 1, 2, 4 or 8.
+#[inline]
+const fn width(number: u64) -> usize {
+    match number {
+        0..=0xff => 1,
+        0x100..=0xffff => 2,
+        0x1_0000..=0xffff_ffff => 4,
+        _ => 8,
+    }
 }

@@ -59,6 +59,9 @@ pub(crate) async fn steps(runner: &mut Runner) -> Result<(), Failed> {
                     if operation != "finish" {
                         expect("the path", &json!(path), &step["path"])?;
                     }
+                    if format == "SenML CBOR" {
+                        expect("the format", &json!("senml-cbor (112)"), &step["format"])?;
+                    }
                     let got = text(&step["code"]);
                     let number = got.split(' ').next().unwrap_or_default();
                     expect("the answer's code", &json!(code), &json!(number))?;
