@@ -216,12 +216,15 @@ fn heading() -> String {
     format!(
         "# Interoperability with Eclipse Leshan\n\n\
          Written by `cargo xtask interop leshan`: lwm2m {} and Leshan {}.\n\n\
-         Leshan's side are its libraries `leshan-tl-cf-server-coap` and \
-         `leshan-tl-cf-client-coap` with Californium and Scandium, from Maven Central, behind the \
-         small programs in `xtask/peers/leshan`, which give the server the REST and SSE interface \
-         of Leshan's demo server and drive the client by lines. Leshan's ready-made demo programs \
-         and its bootstrap server are not in the registry that these runs have; the protocol code is Leshan's \
-         own.",
+         Leshan's side is not its demo programs. Those, and Leshan's bootstrap server, are not in \
+         the package registry that these runs have. It is Leshan's libraries from there \
+         (`leshan-tl-cf-server-coap`, `leshan-tl-cf-client-coap`, with Californium and Scandium): \
+         all protocol code is Leshan's own. The small programs in `xtask/peers/leshan` give its \
+         server the part of the demo server's REST and SSE interface that the cases use, and \
+         drive its client by lines.\n\n\
+         What a device has to refuse, ours has to refuse with the code of the specification. \
+         Leshan's device may choose the code: there it counts that our server passes the refusal \
+         on.",
         env!("CARGO_PKG_VERSION"),
         setup::VERSION
     )
