@@ -617,7 +617,11 @@ fn peer_up(server: &mut BootstrapServer, peer: PeerId) {
 fn other_requests_are_answered_by_what_the_standard_says() {
     // Asked by raw datagrams: the device engine only knows Bootstrap-Request.
     for (request, code) in [
-        (Request::new(Code::GET, "/bspack"), Code::NOT_IMPLEMENTED),
+        (Request::new(Code::GET, "/bspack"), Code::BAD_REQUEST),
+        (
+            Request::new(Code::POST, "/bspack"),
+            Code::METHOD_NOT_ALLOWED,
+        ),
         (Request::new(Code::GET, "/bs"), Code::METHOD_NOT_ALLOWED),
         (Request::new(Code::POST, "/rd"), Code::NOT_FOUND),
         (Request::new(Code::POST, "/bs/x"), Code::NOT_FOUND),

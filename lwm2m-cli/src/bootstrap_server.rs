@@ -1,9 +1,15 @@
 //! `lwm2m bootstrap-server`: provisions devices as a file says.
 
+mod api;
+mod configurations;
+mod dry_run;
+mod form;
+
 use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
 
@@ -15,6 +21,8 @@ use lwm2m_model::Registry;
 use lwm2m_net::{Driver, Psk, SharedPsks};
 use serde_json::{Value, json};
 
+use self::{api::Api, configurations::Configurations};
+use crate::server::{bind_http, check_http};
 use crate::{definitions, failure::Failure, output::Output, runtime};
 
 const COAP: &str = "0.0.0.0:5683";
@@ -46,6 +54,25 @@ pub(crate) struct Args {
     /// Check the file and stop
     #[arg(long)]
     check: bool,
+    /// Print the requests that a device of this name would get, and stop. Keys are not shown
+    #[arg(long, value_name = "ENDPOINT", conflicts_with = "check")]
+    dry_run: Option<String>,
+    /// Listen for HTTP: GET /api/bootstrap lists what devices get, POST and DELETE
+    /// /api/bootstrap/ENDPOINT change it, GET /api/event streams what happens. Must be a loopback
+    /// address unless --http-token is given
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+    /// Answer HTTP requests with the header "Authorization: Bearer TOKEN" only
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "LWM2M_HTTP_TOKEN",
+        hide_env_values = true
+    )]
+    http_token: Option<String>,
+    /// Keep what is set over HTTP in a folder, over restarts; in memory without it
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Write JSON lines to standard output
     #[arg(long)]
     json: bool,
@@ -73,6 +100,9 @@ const EXAMPLE: &str = r#"Example of a file:
 /// Runs the command until somebody stops it.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let output = Output::new(args.json);
+    if let Some(address) = args.http {
+        check_http(address, args.http_token.as_deref())?;
+    }
     let registry = definitions::load(&args.objects)?;
     let file = read(&args.config, &registry)?;
     if args.check {
@@ -81,6 +111,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         output.line(text, &json!({"event": "checked", "endpoints": count}));
         return Ok(());
     }
+    let kept = Configurations::open(file.entries.clone(), registry, args.data.as_deref());
+    let configurations = kept.map_err(Failure::runtime)?;
+    if let Some(endpoint) = &args.dry_run {
+        return dry_run::print(output, &configurations.entries(), endpoint);
+    }
     let keys: SharedPsks = file
         .entries
         .iter()
@@ -88,7 +123,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         .map(|psk| (psk.identity.clone(), Psk::new(psk.key.expose())))
         .collect();
     let mut config = Config::default();
-    config.entries = file.entries;
+    config.entries = configurations.entries();
+    let http = match args.http {
+        Some(address) => Some(bind_http(address).await?),
+        None => None,
+    };
     let seed = getrandom::u64().map_err(|error| Failure::runtime(format!("no seed: {error}")))?;
     let mut driver = Driver::new(BootstrapServer::new(config, seed));
     let defaults = args.coap.is_empty() && args.coaps.is_empty();
@@ -102,16 +141,31 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let spawned = driver.spawn(Some).await;
     let (handle, mut events, addresses) =
         spawned.map_err(|error| Failure::runtime(format!("can't listen: {error}")))?;
-    output.addresses(&addresses, None);
+    let http_address = match &http {
+        Some(listener) => Some(listener.local_addr().map_err(Failure::runtime)?),
+        None => None,
+    };
+    output.addresses(&addresses, http_address);
+    let api = Api::new(handle.clone(), configurations, args.http_token);
+    let served = async {
+        match http {
+            Some(listener) => axum::serve(listener, Arc::clone(&api).router()).await,
+            None => std::future::pending().await,
+        }
+    };
     let began = Instant::now();
     let show = async {
         while let Some(event) = events.recv().await {
+            api.tell(&event);
             tell(output, began, &event);
         }
     };
     let result = tokio::select! {
         () = runtime::stopped(args.shutdown_on_stdin_eof) => Ok(()),
         () = show => Err(Failure::runtime("the server ended")),
+        result = served => {
+            result.map_err(|error| Failure::runtime(format!("HTTP ended: {error}")))
+        }
     };
     handle.shutdown().await;
     result
@@ -162,6 +216,17 @@ fn tell(output: Output, began: Instant, event: &Event) {
             }
             ("step", endpoint.as_str(), text, more)
         }
+        Event::Packed {
+            endpoint,
+            format,
+            sent,
+            ..
+        } => (
+            "packed",
+            endpoint.as_str(),
+            format!("gets all in a pack, {format}, {sent} bytes"),
+            json!({"format": format.to_string(), "sent": sent}),
+        ),
         Event::Finished { endpoint, .. } => (
             "finished",
             endpoint.as_str(),

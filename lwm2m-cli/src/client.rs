@@ -1,6 +1,6 @@
 //! `lwm2m client`: a device with sensible objects, driven by lines on its standard input.
 
-mod accounts;
+pub(crate) mod accounts;
 mod executions;
 mod firmware;
 mod line;

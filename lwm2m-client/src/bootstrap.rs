@@ -12,21 +12,19 @@ use alloc::format;
 
 use lwm2m_bootstrap::{
     accounts,
-    device::{Progress, Provisioning},
+    device::{Progress, Provisioning, pack_accounts, remove_bootstrap_account},
 };
 use lwm2m_coap::{
     ConnectError, ConnectId, Draft, Duration, ExchangeError, ExchangeId, Instant, PeerId,
     RequestOptions, Responder,
 };
 use lwm2m_codec::{
-    Path, Value, Version,
+    ContentFormat, Path, Value, Version,
     coap::{Code, Message},
 };
 
 use crate::{Client, Event, Failed, client::to_failed, values::server};
 
-/// The Security object.
-const SECURITY: u16 = 0;
 /// First delay between two bootstrap attempts; it doubles.
 const FIRST_RETRY: Duration = Duration::from_secs(60);
 /// Longest delay between two bootstrap attempts.
@@ -70,6 +68,12 @@ enum State {
     },
     Connecting {
         connect: ConnectId,
+        account: u16,
+    },
+    /// Asks for a pack.
+    Packing {
+        peer: PeerId,
+        exchange: ExchangeId,
         account: u16,
     },
     Requesting {
@@ -142,7 +146,11 @@ impl Client {
 
     /// A server took a registration: a bootstrap that was to replace unreachable servers is not
     /// needed any more once all are there.
+    ///
+    /// A device that lost power does not know when its bootstrap ended: the time of /0/x/12 begins
+    /// again, but not before one of its accounts has proved to be good.
     pub(crate) fn note_registered(&mut self) {
+        self.arm_purge();
         let waits = matches!(self.boot.state, State::Waiting { .. }) && !self.boot.asked;
         if waits && self.links.iter().all(|link| link.registered().is_some()) {
             self.boot.state = State::Off;
@@ -204,6 +212,43 @@ impl Client {
         if connect != Some(wanted) {
             return false;
         }
+        match self.config.bootstrap_pack {
+            true => self.request_pack(peer, account),
+            false => self.request_sequence(peer, account),
+        }
+        true
+    }
+
+    /// Sends the Bootstrap-Pack-Request (TS-Core §6.1.7.7).
+    fn request_pack(&mut self, peer: PeerId, account: u16) {
+        let preferred = self.config.preferred_format;
+        let format = match preferred {
+            ContentFormat::SENML_JSON | ContentFormat::LWM2M_CBOR => preferred,
+            _ => ContentFormat::SENML_CBOR,
+        };
+        let draft = Draft::new(Code::GET)
+            .path_segment("bspack")
+            .query(&format!("ep={}", self.config.endpoint))
+            .query(&format!("acc={}", pack_accounts(&self.tree, account)))
+            .accept(format);
+        let options = RequestOptions::default();
+        match self.endpoint.request(self.now, peer, draft, options) {
+            Ok(exchange) => {
+                self.boot.state = State::Packing {
+                    peer,
+                    exchange,
+                    account,
+                }
+            }
+            Err(error) => {
+                self.close_peer(peer);
+                self.boot_failed(error.into());
+            }
+        }
+    }
+
+    /// Sends the Bootstrap-Request (TS-Core §6.1.7.1).
+    fn request_sequence(&mut self, peer: PeerId, account: u16) {
         let draft = Draft::new(Code::POST)
             .path_segment("bs")
             .query(&format!("ep={}", self.config.endpoint));
@@ -227,7 +272,6 @@ impl Client {
                 self.boot_failed(error.into());
             }
         }
-        true
     }
 
     /// TS-Core §6.1.7.1: `pct` came with LwM2M 1.1, and a server may refuse it by 4.15.
@@ -242,8 +286,25 @@ impl Client {
         }
     }
 
-    /// Takes the answer to the Bootstrap-Request; false if it is not to that.
-    pub(crate) fn boot_response(&mut self, id: ExchangeId, message: &Message<'_>) -> bool {
+    /// Takes the answer to the Bootstrap-Request or Bootstrap-Pack-Request; false if it is to
+    /// neither.
+    pub(crate) fn boot_response(
+        &mut self,
+        id: ExchangeId,
+        message: &Message<'_>,
+        body: &[u8],
+    ) -> bool {
+        if let State::Packing {
+            peer,
+            exchange,
+            account,
+        } = self.boot.state
+        {
+            if exchange == id {
+                self.pack_answered(peer, account, message, body);
+            }
+            return exchange == id;
+        }
         let State::Requesting {
             peer,
             exchange,
@@ -262,6 +323,29 @@ impl Client {
             self.boot_failed(to_failed(message.code(), message.payload()));
         }
         true
+    }
+
+    /// Takes a pack. Whatever is wrong with it or in place of it, the plain sequence is left to
+    /// try (TS-Core §6.1.7.7).
+    fn pack_answered(&mut self, peer: PeerId, account: u16, message: &Message<'_>, body: &[u8]) {
+        if message.code() != Code::CONTENT {
+            let refused = to_failed(message.code(), message.payload());
+            tracing::info!(%refused, "no bootstrap pack: asks for the plain sequence");
+            return self.request_sequence(peer, account);
+        }
+        let format = message.content_format().unwrap_or(ContentFormat(u16::MAX));
+        let session = Provisioning::new(account);
+        match session.apply_pack(&mut self.tree, format, body) {
+            Ok(()) => {
+                self.push_event(Event::BootstrapStarted);
+                self.close_peer(peer);
+                self.boot_finished();
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the pack can't be used: asks for the plain sequence");
+                self.request_sequence(peer, account);
+            }
+        }
     }
 
     fn provision(&mut self, peer: PeerId, account: u16) {
@@ -284,7 +368,12 @@ impl Client {
     }
 
     pub(crate) fn boot_exchange_failed(&mut self, id: ExchangeId, reason: ExchangeError) -> bool {
-        if matches!(self.boot.state, State::Requesting { exchange, .. } if exchange == id) {
+        let (State::Requesting { exchange, .. } | State::Packing { exchange, .. }) =
+            self.boot.state
+        else {
+            return false;
+        };
+        if exchange == id {
             self.boot_failed(reason.into());
             return true;
         }
@@ -299,7 +388,8 @@ impl Client {
         {
             self.boot.lingering = None;
         }
-        if self.boot.peer() == Some(peer) {
+        let packing = matches!(self.boot.state, State::Packing { peer: p, .. } if p == peer);
+        if packing || self.boot.peer() == Some(peer) {
             self.boot_failed(Failed::Down);
         }
     }
@@ -351,10 +441,8 @@ impl Client {
         self.push_event(Event::BootstrapFinished);
         self.stamp_servers();
         // TS-Core §E.1: the time begins with the end of the bootstrap.
-        let bootstrap = accounts(&self.tree).bootstrap;
-        self.boot.purge_at = bootstrap
-            .and_then(|account| account.timeout)
-            .map(|timeout| self.now + timeout);
+        self.boot.purge_at = None;
+        self.arm_purge();
         // The new accounts replace the old ones, also where the Short Server ID is the same.
         for index in 0..self.links.len() {
             self.close_link(index);
@@ -400,7 +488,7 @@ impl Client {
 
     fn undo_boot(&mut self) {
         match core::mem::take(&mut self.boot.state) {
-            State::Requesting { peer, .. } => self.close_peer(peer),
+            State::Requesting { peer, .. } | State::Packing { peer, .. } => self.close_peer(peer),
             State::Provisioning { peer, session, .. } => {
                 session.abort(&mut self.tree);
                 self.close_peer(peer);
@@ -409,12 +497,24 @@ impl Client {
         }
     }
 
+    /// Starts the time after which the account of the bootstrap server is removed, if it does not
+    /// run yet.
+    fn arm_purge(&mut self) {
+        if self.boot.purge_at.is_none() {
+            let timeout = accounts(&self.tree)
+                .bootstrap
+                .and_then(|account| account.timeout);
+            self.boot.purge_at = timeout.map(|timeout| self.now + timeout);
+        }
+    }
+
     /// Removes the account of the bootstrap server (TS-Core §E.1, /0/x/12).
     fn purge_account(&mut self) {
         self.boot.purge_at = None;
-        if let Some(account) = accounts(&self.tree).bootstrap {
-            let path = Path::instance(SECURITY, account.instance);
-            if let Err(failure) = self.tree.delete(path) {
+        match remove_bootstrap_account(&mut self.tree) {
+            Ok(true) => self.push_event(Event::BootstrapAccountRemoved),
+            Ok(false) => {}
+            Err(failure) => {
                 tracing::error!(%failure, "the bootstrap account can't be removed");
             }
         }

@@ -431,7 +431,7 @@ impl Client {
                 ..
             }) => {
                 let _ = self.registration_response(exchange, &message)
-                    || self.boot_response(exchange, &message)
+                    || self.boot_response(exchange, &message, &body)
                     || self.send_answered(exchange, message.code(), &body);
             }
             Some(Incoming::Unsolicited { peer, message }) => {

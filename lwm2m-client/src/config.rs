@@ -30,6 +30,9 @@ pub struct Config {
     /// The bootstrap fails when nothing comes from the bootstrap server for this time;
     /// EXCHANGE_LIFETIME (TS-Core §6.1).
     pub bootstrap_timeout: Duration,
+    /// Asks the bootstrap server for everything in one answer first (Bootstrap-Pack, LwM2M 1.2,
+    /// TS-Core §6.1.7.7), and for the plain sequence if that can't be had; false by default.
+    pub bootstrap_pack: bool,
     /// Most observations, over all servers.
     pub max_observations: usize,
     /// Most paths with notification attributes, for each server.
@@ -55,6 +58,7 @@ impl Config {
             confirm_interval: Duration::from_secs(24 * 3600),
             defer_timeout: Duration::from_secs(60),
             bootstrap_timeout: lwm2m_coap::EXCHANGE_LIFETIME,
+            bootstrap_pack: false,
             max_observations: 64,
             max_attributes: 64,
             max_deferred: 8,

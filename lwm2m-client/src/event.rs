@@ -42,6 +42,9 @@ pub enum Event {
     BootstrapStarted,
     /// The bootstrap is complete; its accounts are in use now.
     BootstrapFinished,
+    /// The account of the bootstrap server was removed, as it asked for (/0/x/12). The device has
+    /// to keep that.
+    BootstrapAccountRemoved,
     /// The bootstrap failed; everything is as it was before.
     BootstrapFailed {
         /// Why.

@@ -6,7 +6,7 @@
 
 use alloc::{
     boxed::Box,
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     string::{String, ToString},
     vec,
     vec::Vec,
@@ -178,6 +178,14 @@ pub struct Network {
     hosts: BTreeMap<String, usize>,
     sessions: BTreeMap<End, End>,
     queue: BTreeMap<(Instant, u64), Delivery>,
+    /// When each node wants to be called, by time: a step must not ask all of them.
+    timers: BTreeSet<(Instant, usize)>,
+    /// The same by node.
+    timeouts: Vec<Option<Instant>>,
+    /// Nodes that were changed from outside, and are not drained yet.
+    touched: BTreeSet<usize>,
+    /// What engines write their datagrams to.
+    buf: Vec<u8>,
     serial: u64,
     traffic: Traffic,
     capture: Option<VecDeque<(Instant, Vec<u8>)>>,
@@ -204,6 +212,10 @@ impl Network {
             hosts: BTreeMap::new(),
             sessions: BTreeMap::new(),
             queue: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            timeouts: Vec::new(),
+            touched: BTreeSet::new(),
+            buf: vec![0; MAX_DATAGRAM],
             serial: 0,
             traffic: Traffic::default(),
             capture: None,
@@ -221,6 +233,8 @@ impl Network {
             generations: Vec::new(),
             free: Vec::new(),
         });
+        self.timeouts.push(None);
+        self.touched.insert(index);
         NodeId(index)
     }
 
@@ -255,6 +269,7 @@ impl Network {
     /// # Panics
     /// If the node holds an engine of another type.
     pub fn get_mut<E: Engine + 'static>(&mut self, node: NodeId) -> &mut E {
+        self.touched.insert(node.0);
         self.nodes[node.0]
             .engine
             .as_any_mut()
@@ -334,12 +349,13 @@ impl Network {
     pub fn restart(&mut self, node: NodeId, engine: impl Engine + 'static) {
         self.forget_sessions(node);
         self.nodes[node.0].engine = Box::new(engine);
+        self.touched.insert(node.0);
         self.settle();
     }
 
     /// Hands over what the engines want to send and do now.
     pub fn settle(&mut self) {
-        for node in 0..self.nodes.len() {
+        while let Some(node) = self.touched.pop_first() {
             self.drain(node);
         }
     }
@@ -383,8 +399,8 @@ impl Network {
 
     fn next_time(&self) -> Option<Instant> {
         let delivery = self.queue.keys().next().map(|(at, _)| *at);
-        let timers = self.nodes.iter().filter_map(|node| node.engine.timeout());
-        delivery.into_iter().chain(timers).min()
+        let timer = self.timers.first().map(|(at, _)| *at);
+        delivery.into_iter().chain(timer).min()
     }
 
     fn step(&mut self) {
@@ -397,7 +413,9 @@ impl Network {
             let delivery = entry.remove();
             self.deliver(delivery);
         } else {
-            for node in 0..self.nodes.len() {
+            let due = self.timers.range(..=(now, usize::MAX));
+            let due: BTreeSet<usize> = due.map(|(_, node)| *node).collect();
+            for node in due {
                 let engine = &mut self.nodes[node].engine;
                 if engine.timeout().is_some_and(|at| at <= now) {
                     engine.input(now, Input::Timeout);
@@ -493,15 +511,24 @@ impl Network {
     }
 
     fn drain(&mut self, node: usize) {
-        let mut buf = vec![0; MAX_DATAGRAM];
+        let mut buf = core::mem::take(&mut self.buf);
         while let Some((peer, len)) = self.nodes[node].engine.transmit(self.now, &mut buf) {
             self.send(End { node, peer }, &buf[..len]);
         }
+        self.buf = buf;
         while let Some(action) = self.nodes[node].engine.action() {
             match action {
                 OwnedAction::Connect { id, uri, psk } => self.connect(node, id, &uri, psk),
                 OwnedAction::Close(peer) => self.close(End { node, peer }),
             }
+        }
+        let timeout = self.nodes[node].engine.timeout();
+        let before = core::mem::replace(&mut self.timeouts[node], timeout);
+        if before != timeout {
+            if let Some(at) = before {
+                self.timers.remove(&(at, node));
+            }
+            self.timers.extend(timeout.map(|at| (at, node)));
         }
     }
 

@@ -118,10 +118,8 @@ impl<'b> Out<'b> {
     }
 
     fn long_unsigned(&mut self, value: u64) -> Result<(), EncodeError> {
-        let (high, low) = (
-            value / u64::from(DECIMAL_BOUND),
-            value % u64::from(DECIMAL_BOUND),
-        );
+        const BOUND: u64 = DECIMAL_BOUND as u64;
+        let (high, low) = (value / BOUND, value % BOUND);
         self.unsigned(high)?;
         self.word(eight_digits(low as u32), 8)
     }

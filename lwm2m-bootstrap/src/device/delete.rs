@@ -4,7 +4,7 @@ use alloc::{collections::BTreeSet, vec::Vec};
 
 use lwm2m_coap::Draft;
 use lwm2m_codec::{Path, coap::Code};
-use lwm2m_model::Tree;
+use lwm2m_model::{Failure, Tree};
 
 use super::{Answer, Refusal};
 use crate::view::{id, instances, is_bootstrap, links};
@@ -23,6 +23,18 @@ pub(super) fn delete(tree: &mut Tree, path: Path, account: u16) -> Answer {
     if protected.contains(&path) {
         return Err(Refusal::bad_request("the instance can't be deleted"));
     }
+    match delete_below(tree, path, &protected) {
+        Ok(()) => Ok(Draft::new(Code::DELETED)),
+        Err(failure) => Err(Refusal::change(&failure)),
+    }
+}
+
+/// Deletes the instances at or below a path, but for the protected ones.
+pub(super) fn delete_below(
+    tree: &mut Tree,
+    path: Path,
+    protected: &BTreeSet<Path>,
+) -> Result<(), Failure> {
     for instance in targets(tree, path) {
         if protected.contains(&instance) {
             continue;
@@ -31,10 +43,10 @@ pub(super) fn delete(tree: &mut Tree, path: Path, account: u16) -> Answer {
             Ok(()) => {}
             // An object that always has its instance keeps it, as the Device does.
             Err(failure) if path.len() < 2 && failure.code == Code::METHOD_NOT_ALLOWED => {}
-            Err(failure) => return Err(Refusal::change(&failure)),
+            Err(failure) => return Err(failure),
         }
     }
-    Ok(Draft::new(Code::DELETED))
+    Ok(())
 }
 
 /// The instances at or below a path.

@@ -4,43 +4,54 @@ use alloc::string::ToString;
 
 use lwm2m_coap::Draft;
 use lwm2m_codec::coap::Code;
-use lwm2m_model::Tree;
+use lwm2m_model::{Failure, Tree};
 
 use super::{Progress, Provisioning, unbootstrap};
-use crate::check_consistency;
+use crate::{Inconsistency, check_consistency};
+
+/// What a bootstrap left wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unfinished {
+    /// The accounts contradict each other.
+    #[error(transparent)]
+    Inconsistent(#[from] Inconsistency),
+    /// An object does not accept what was written.
+    #[error(transparent)]
+    Refused(#[from] Failure),
+}
 
 impl Provisioning {
     /// Checks what the bootstrap made of the device: keeps it, or says what is wrong and lets
     /// the bootstrap server go on.
     pub(super) fn finish(&mut self, tree: &mut Tree) -> (Draft, Progress) {
-        let refuse = |reason: &str| {
-            tracing::info!(reason, "the bootstrap left the device inconsistent");
-            let draft = Draft::new(Code::NOT_ACCEPTABLE).diagnostic(reason);
-            (draft, Progress::Continue)
-        };
+        match self.conclude(tree) {
+            Ok(()) => (Draft::new(Code::CHANGED), Progress::Finished),
+            Err(unfinished) => {
+                tracing::info!(%unfinished, "the bootstrap left the device inconsistent");
+                let draft = Draft::new(Code::NOT_ACCEPTABLE).diagnostic(&unfinished.to_string());
+                (draft, Progress::Continue)
+            }
+        }
+    }
+
+    /// Keeps what the bootstrap made of the device, if it is consistent.
+    pub(super) fn conclude(&mut self, tree: &mut Tree) -> Result<(), Unfinished> {
         let Some(started) = &self.started else {
             // Nothing was changed: the accounts that are there must do.
-            return match check_consistency(tree) {
-                Ok(()) => (Draft::new(Code::CHANGED), Progress::Finished),
-                Err(inconsistency) => refuse(&inconsistency.to_string()),
-            };
+            return Ok(check_consistency(tree)?);
         };
         // Before the removal of what lost its server: that can't be checked again, only undone.
-        if let Err(failure) = tree.check() {
-            return refuse(&failure.to_string());
-        }
+        tree.check()?;
         tree.begin();
         unbootstrap::remove(tree, &started.ssids, &started.written);
         if let Err(inconsistency) = check_consistency(tree) {
             tree.rollback();
-            return refuse(&inconsistency.to_string());
+            return Err(inconsistency.into());
         }
         tree.merge();
         self.started = None;
-        match tree.commit() {
-            Ok(()) => (Draft::new(Code::CHANGED), Progress::Finished),
-            // The commit has undone everything: the device is what it was before.
-            Err(failure) => refuse(&failure.to_string()),
-        }
+        // A commit that fails has undone everything: the device is what it was before.
+        Ok(tree.commit()?)
     }
 }

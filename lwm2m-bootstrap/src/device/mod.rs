@@ -18,6 +18,8 @@
 mod delete;
 mod discover;
 mod finish;
+mod pack;
+mod purge;
 mod read;
 mod unbootstrap;
 mod write;
@@ -30,6 +32,10 @@ use lwm2m_codec::{
     coap::{Code, Message},
 };
 use lwm2m_model::{Failure, Tree};
+
+pub use finish::Unfinished;
+pub use pack::{PackError, pack_accounts};
+pub use purge::remove_bootstrap_account;
 
 /// What a request of the bootstrap server led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,14 +177,7 @@ impl Provisioning {
 
     /// Runs a change in a transaction of its own, inside that of the bootstrap.
     fn change(&mut self, tree: &mut Tree, change: impl FnOnce(&mut Tree) -> Answer) -> Answer {
-        let first = self.started.is_none();
-        if first {
-            self.started = Some(Started {
-                ssids: unbootstrap::ssids(tree),
-                written: BTreeSet::new(),
-            });
-            tree.begin();
-        }
+        self.open(tree);
         tree.begin();
         let result = change(tree);
         match &result {
@@ -187,6 +186,17 @@ impl Provisioning {
             Err(_) => tree.rollback(),
         }
         result
+    }
+
+    /// Opens the transaction before the first change.
+    fn open(&mut self, tree: &mut Tree) {
+        if self.started.is_none() {
+            self.started = Some(Started {
+                ssids: unbootstrap::ssids(tree),
+                written: BTreeSet::new(),
+            });
+            tree.begin();
+        }
     }
 
     fn note_write(&mut self, tree: &Tree, path: Path) {

@@ -120,7 +120,8 @@ fn prepare_resource(tree: &mut Tree, path: Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write_record(
+/// Writes a value; what the definition does not know is skipped.
+pub(super) fn write_record(
     tree: &mut Tree,
     record: &Record<'_>,
     definition: Option<&ResourceDefinition>,

@@ -50,6 +50,18 @@ pub enum Event {
         /// Its endpoint name.
         endpoint: String,
     },
+    /// The device got everything in one answer (TS-Core §6.1.7.7). Whether it takes it, only its
+    /// registration tells; if it can't, it asks again.
+    Packed {
+        /// The device.
+        peer: PeerId,
+        /// Its endpoint name.
+        endpoint: String,
+        /// Format of the pack.
+        format: ContentFormat,
+        /// Length of the pack in bytes.
+        sent: usize,
+    },
     /// The device was not provisioned.
     Failed {
         /// The device.
@@ -88,6 +100,13 @@ pub enum RefusedReason {
     /// The format of `pct` is not one of 110, 112, 11542, 11544.
     #[error("the preferred content format {0} is not supported")]
     UnsupportedFormat(ContentFormat),
+    /// The format that a Bootstrap-Pack-Request accepts is not one of 110, 112, 11544.
+    #[error("a pack can't be written as {0}")]
+    UnacceptableFormat(ContentFormat),
+    /// What the device gets can't be said in a pack: it reads, or changes what a pack leaves
+    /// alone.
+    #[error("this provision needs the plain sequence")]
+    NotPackable,
     /// Too many devices are being provisioned.
     #[error("too many devices are being provisioned")]
     TooManySessions,
@@ -97,6 +116,8 @@ impl RefusedReason {
     pub(super) const fn code(self) -> Code {
         match self {
             Self::UnsupportedFormat(_) => Code::UNSUPPORTED_CONTENT_FORMAT,
+            Self::UnacceptableFormat(_) => Code::NOT_ACCEPTABLE,
+            Self::NotPackable => Code::METHOD_NOT_ALLOWED,
             Self::TooManySessions => Code::SERVICE_UNAVAILABLE,
             _ => Code::BAD_REQUEST,
         }

@@ -17,14 +17,17 @@ use lwm2m_coap::{
     Identity, Incoming, Input, Instant, PeerId, RequestOptions, Responder, Transmit,
 };
 use lwm2m_codec::{
-    ContentFormat,
+    ContentFormat, Path,
     coap::{Code, Message},
+    link::Links,
 };
 
 pub use check::ProvisionError;
 pub use event::{
     Event, FailedReason, MAX_ANSWER, MAX_DIAGNOSTIC, Operation, RefusedReason, StepInfo,
 };
+pub use plan::Planned;
+pub use provision::find as find_entry;
 pub use provision::{BootstrapEntry, EndpointPattern, Entry, Provision, Psk, ServerEntry, Write};
 use session::Session;
 
@@ -87,6 +90,8 @@ pub struct Counters {
     pub finished: u64,
     /// Sequences that ended otherwise.
     pub failed: u64,
+    /// Packs that were given out.
+    pub packed: u64,
     /// Events that nobody fetched.
     pub events_dropped: u64,
 }
@@ -95,7 +100,8 @@ pub struct Counters {
 ///
 /// A device sends `POST /bs?ep=…&pct=…` and gets 2.04; then come Discover, Reads, Deletes, Writes
 /// and Finish of its [`Provision`], each when the one before was answered. The first one that
-/// fails ends the sequence, and the device undoes it (TS-Core §6.1.4).
+/// fails ends the sequence, and the device undoes it (TS-Core §6.1.4). A device of LwM2M 1.2 may
+/// ask `GET /bspack?ep=…&acc=…` instead and get all Writes in one answer.
 #[derive(Debug)]
 pub struct BootstrapServer {
     config: Config,
@@ -164,8 +170,10 @@ impl BootstrapServer {
                 return self.on_bootstrap_request(responder, message);
             }
             (_, [Some(Some("bs")), None]) => Code::METHOD_NOT_ALLOWED,
-            // Bootstrap-Pack (TS-Core §6.1.7.7): the device goes on with a Bootstrap-Request.
-            (Code::GET, [Some(Some("bspack")), None]) => Code::NOT_IMPLEMENTED,
+            (Code::GET, [Some(Some("bspack")), None]) => {
+                return self.on_pack_request(responder, message);
+            }
+            (_, [Some(Some("bspack")), None]) => Code::METHOD_NOT_ALLOWED,
             _ => Code::NOT_FOUND,
         };
         self.endpoint.respond(self.now, responder, Draft::new(code));
@@ -183,17 +191,58 @@ impl BootstrapServer {
                     .respond(self.now, responder, Draft::new(Code::CHANGED));
                 self.start(peer, session, query.format);
             }
-            Err(reason) => {
-                let draft = Draft::new(reason.code()).diagnostic(&reason.to_string());
+            Err(reason) => self.refuse(responder, query, reason),
+        }
+    }
+
+    fn refuse(&mut self, responder: Responder, query: Query, reason: RefusedReason) {
+        let peer = responder.peer();
+        let draft = Draft::new(reason.code()).diagnostic(&reason.to_string());
+        self.endpoint.respond(self.now, responder, draft);
+        self.counters.refused += 1;
+        tracing::info!(?peer, %reason, "bootstrap refused");
+        self.push_event(Event::Refused {
+            peer,
+            endpoint: query.endpoint,
+            reason,
+        });
+    }
+
+    /// Answers a Bootstrap-Pack-Request (TS-Core §6.1.7.7). A device that can't be given its
+    /// provision that way hears so by 4.05, and goes on with a Bootstrap-Request.
+    fn on_pack_request(&mut self, responder: Responder, message: &Message<'_>) {
+        let peer = responder.peer();
+        let mut query = Query::default();
+        let packed = query
+            .read(message)
+            .and_then(|()| self.admit(peer, &mut query))
+            .and_then(|session| {
+                let format = message.accept().unwrap_or(ContentFormat::SENML_CBOR);
+                if !PACKS.contains(&format) {
+                    return Err(RefusedReason::UnacceptableFormat(format));
+                }
+                let max_body = self.config.coap.max_body;
+                let pack = plan::pack(&session.provision, &query.accounts, format, max_body);
+                match pack {
+                    Some(Ok(pack)) => Ok((session.endpoint, format, pack)),
+                    Some(Err(_)) | None => Err(RefusedReason::NotPackable),
+                }
+            });
+        match packed {
+            Ok((endpoint, format, pack)) => {
+                self.counters.packed += 1;
+                let sent = pack.len();
+                let draft = Draft::new(Code::CONTENT).content(format, pack);
                 self.endpoint.respond(self.now, responder, draft);
-                self.counters.refused += 1;
-                tracing::info!(?peer, %reason, "bootstrap refused");
-                self.push_event(Event::Refused {
+                tracing::info!(?peer, endpoint, sent, "bootstrap pack");
+                self.push_event(Event::Packed {
                     peer,
-                    endpoint: query.endpoint,
-                    reason,
+                    endpoint,
+                    format,
+                    sent,
                 });
             }
+            Err(reason) => self.refuse(responder, query, reason),
         }
     }
 
@@ -488,6 +537,8 @@ fn diagnostic(body: &[u8]) -> String {
 struct Query {
     endpoint: Option<String>,
     format: Option<ContentFormat>,
+    /// Instances of the bootstrap account, in a Bootstrap-Pack-Request.
+    accounts: Vec<Path>,
 }
 
 impl Query {
@@ -505,6 +556,12 @@ impl Query {
                     }
                     self.format = Some(format);
                 }
+                Some(("acc", list)) => {
+                    for link in Links::new(list.as_bytes()) {
+                        let link = link.map_err(|_| RefusedReason::MalformedQuery)?;
+                        self.accounts.extend(link.path());
+                    }
+                }
                 _ => {}
             }
         }
@@ -517,5 +574,12 @@ const PREFERRED: [ContentFormat; 4] = [
     ContentFormat::SENML_JSON,
     ContentFormat::SENML_CBOR,
     ContentFormat::TLV,
+    ContentFormat::LWM2M_CBOR,
+];
+
+/// Formats of packs.
+const PACKS: [ContentFormat; 3] = [
+    ContentFormat::SENML_JSON,
+    ContentFormat::SENML_CBOR,
     ContentFormat::LWM2M_CBOR,
 ];

@@ -9,9 +9,9 @@ use lwm2m_coap::Draft;
 use lwm2m_codec::{
     ContentFormat, EncodeError, Encoder, MAX_ID, Path, Record, coap::Code, link::Links,
 };
-use lwm2m_model::{Field, ObjectInstance};
+use lwm2m_model::{Field, ObjectInstance, OwnedValue};
 
-use super::{Operation, Provision};
+use super::{Operation, Provision, StepInfo};
 use crate::{buffer, view::id};
 
 /// One request of a sequence.
@@ -252,6 +252,96 @@ pub(super) fn plan(provision: &Provision, discovered: &Discovered) -> Vec<Step> 
     }
     steps.push(Step::new(Operation::Finish, Path::ROOT));
     steps
+}
+
+/// A request of a sequence, before there is a device.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Planned {
+    /// What is asked, and the length of its payload in `format`.
+    pub info: StepInfo,
+    /// The values of a Write, keys included.
+    pub values: Vec<(Path, OwnedValue)>,
+}
+
+impl Provision {
+    /// The requests that a device without accounts gets, Writes in `format`.
+    ///
+    /// With [`discover`](Provision::discover), the instance ids of accounts that leave them open
+    /// depend on what the device answers: they stay clear of its bootstrap account.
+    ///
+    /// # Errors
+    /// A value can't be written in the format.
+    pub fn sequence(&self, format: ContentFormat) -> Result<Vec<Planned>, EncodeError> {
+        let first = self.discover.then_some(Step::DISCOVER);
+        let steps = plan(self, &Discovered::default());
+        first
+            .into_iter()
+            .chain(steps)
+            .map(|step| {
+                let draft = step.draft(self, format, MAX_PLANNED)?;
+                let mut values = Vec::new();
+                step.records(self, &mut |record| {
+                    let value = record.value.and_then(OwnedValue::from_value);
+                    values.extend(value.map(|value| (record.path, value)));
+                    Ok::<(), EncodeError>(())
+                })?;
+                let formatted = matches!(step.operation, Operation::Read | Operation::Write);
+                let info = StepInfo {
+                    operation: step.operation,
+                    path: step.path,
+                    format: formatted.then_some(format),
+                    sent: draft.payload.len(),
+                };
+                Ok(Planned { info, values })
+            })
+            .collect()
+    }
+}
+
+/// Longest payload of a planned request, in bytes: that of a server's default.
+const MAX_PLANNED: usize = 64 * 1024;
+
+/// Writes a provision as a pack for a device whose bootstrap account has the instances
+/// `accounts`; `None` if a pack can't say it (TS-Core §6.1.7.7).
+///
+/// A pack replaces the objects that it has, so it stands for a provision that deletes just these
+/// and writes whole instances. It has no say about the bootstrap account and the Device.
+pub(super) fn pack(
+    provision: &Provision,
+    accounts: &[Path],
+    format: ContentFormat,
+    max_body: usize,
+) -> Option<Result<Vec<u8>, EncodeError>> {
+    let bootstrap = accounts
+        .iter()
+        .filter(|path| path.object_id() == Some(id::SECURITY))
+        .filter_map(Path::instance_id);
+    let discovered = Discovered {
+        bootstrap: bootstrap.collect(),
+        ..Discovered::default()
+    };
+    let mut writes = plan(provision, &discovered);
+    writes.retain(Step::is_write);
+    writes.sort_by_key(|step| step.path);
+    let objects = |step: &Step| step.path.object_id().map(Path::object);
+    let written: BTreeSet<Path> = writes.iter().filter_map(objects).collect();
+    let deleted: BTreeSet<Path> = provision.delete.iter().copied().collect();
+    let packable = provision.read.is_empty()
+        && provision.bootstrap.is_none()
+        && deleted == written
+        && !written.contains(&Path::object(id::DEVICE))
+        && writes.iter().all(|step| step.path.len() == 2)
+        && writes.iter().all(|step| !accounts.contains(&step.path));
+    packable.then(|| {
+        buffer::encode(max_body, |buf| {
+            let mut encoder = Encoder::new(format, Path::ROOT, buf)?;
+            for step in &writes {
+                step.records(provision, &mut |record| encoder.push(record))?;
+            }
+            encoder.finish()
+        })
+    })
 }
 
 /// Chooses instance ids of one object.

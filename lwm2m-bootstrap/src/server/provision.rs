@@ -89,8 +89,8 @@ impl fmt::Display for EndpointPattern {
     }
 }
 
-/// The entry for an endpoint name that fits best.
-pub(super) fn find<'e>(entries: &'e [Entry], name: &str) -> Option<&'e Entry> {
+/// The entry for an endpoint name that fits best: the exact one, or that of the longest prefix.
+pub fn find<'e>(entries: &'e [Entry], name: &str) -> Option<&'e Entry> {
     entries
         .iter()
         .filter(|entry| entry.name.matches(name))

@@ -1,8 +1,8 @@
 //! `lwm2m server`: a server with an HTTP interface.
 
-mod api;
+pub(crate) mod api;
 mod credentials;
-mod feed;
+pub(crate) mod feed;
 mod json;
 mod psk;
 mod store;
@@ -100,15 +100,8 @@ impl From<Endpoints> for EndpointPolicy {
 /// Runs the command until somebody stops it.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let output = Output::new(args.json);
-    if !args.no_http && args.http_token.is_none() && !args.http.ip().is_loopback() {
-        let address = args.http;
-        return Err(Failure::usage(format!(
-            "--http {address} is not a loopback address: anybody could command the devices; \
-             give a --http-token"
-        )));
-    }
-    if args.http_token.as_deref() == Some("") {
-        return Err(Failure::usage("--http-token is empty"));
+    if !args.no_http {
+        check_http(args.http, args.http_token.as_deref())?;
     }
     let registry = definitions::load(&args.objects)?;
     let store = match &args.data {
@@ -182,7 +175,22 @@ async fn start(
     })
 }
 
-async fn bind_http(address: SocketAddr) -> Result<TcpListener, Failure> {
+/// Refuses an HTTP interface that anybody could use.
+pub(crate) fn check_http(address: SocketAddr, token: Option<&str>) -> Result<(), Failure> {
+    if token.is_none() && !address.ip().is_loopback() {
+        return Err(Failure::usage(format!(
+            "--http {address} is not a loopback address: anybody could command the devices; \
+             give a --http-token"
+        )));
+    }
+    if token == Some("") {
+        return Err(Failure::usage("--http-token is empty"));
+    }
+    Ok(())
+}
+
+/// Listens for HTTP.
+pub(crate) async fn bind_http(address: SocketAddr) -> Result<TcpListener, Failure> {
     let bound = TcpListener::bind(address).await;
     bound.map_err(|error| {
         let why = match error.kind() {

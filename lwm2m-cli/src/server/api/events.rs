@@ -19,9 +19,17 @@ pub(crate) async fn stream(
     State(api): State<Arc<Api>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let query = Query::parse(query.as_deref().unwrap_or_default())?;
+    sse(api.feed.listen(), query.as_deref())
+}
+
+/// Streams what a receiver gets, or with `ep=` in the query those of one device.
+pub(crate) fn sse(
+    receiver: Receiver<Arc<Message>>,
+    query: Option<&str>,
+) -> Result<Response, ApiError> {
+    let query = Query::parse(query.unwrap_or_default())?;
     let endpoint = query.value("ep").map(str::to_owned);
-    let messages = stream::unfold((api.feed.listen(), endpoint), async |mut state| {
+    let messages = stream::unfold((receiver, endpoint), async |mut state| {
         let event = next(&mut state.0, state.1.as_deref()).await?;
         Some((Ok::<Event, Infallible>(event), state))
     });

@@ -1,9 +1,9 @@
 //! The HTTP interface.
 
 mod clients;
-mod error;
-mod events;
-mod guard;
+pub(crate) mod error;
+pub(crate) mod events;
+pub(crate) mod guard;
 mod query;
 mod security;
 
@@ -99,7 +99,8 @@ async fn server_endpoints(axum::extract::State(api): axum::extract::State<Arc<Ap
     ok(&Value::Array(udp.chain(dtls).collect()))
 }
 
-fn ok(body: &Value) -> Response {
+/// 200 with JSON.
+pub(crate) fn ok(body: &Value) -> Response {
     reply(StatusCode::OK, "application/json", body.to_string())
 }
 

@@ -25,6 +25,7 @@ pub(super) struct Case {
 
 /// What a case is in the direction in which it is not run.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::enum_variant_names)]
 pub(super) enum Otherwise {
     /// Nothing that the peer has, with the reason.
     Inapplicable(&'static str),
