@@ -33,10 +33,19 @@ wrong endpoint name, another address, a read from a port that is not the server'
 Each case is shown with the exact command, the answer and the event of /api/event; a failed one
 with everything that the command printed. The processes are ended and their folder is removed.
 
-Needs Debian's libcoap3-bin (apt-get install libcoap3-bin); with CI or LWM2M_CI=1 set it is
+cargo xtask interop leshan [WORD...] [--sabotage NAME]
+
+Gets Leshan's libraries by Maven, builds the peers in xtask/peers/leshan of them, and runs the
+cases in both directions over UDP and DTLS-PSK: only those whose lines contain all the words. A
+failed case is shown with the exchange; a full run writes docs/interop.md. --sabotage runs the
+case that has to fail when our device's messages are broken in one way: tlv-length, missing-ver,
+no-observe. Needs Java 17 (JDK) and Maven.
+
+libcoap needs Debian's libcoap3-bin (apt-get install libcoap3-bin); with CI or LWM2M_CI=1 set it is
 installed first.
 
-Exit codes: 0 all cases passed, 1 a case failed, 2 libcoap is missing or the command line is wrong.";
+Exit codes: 0 all cases passed, 1 a case failed, 2 the peer or a part of it is missing (cases not
+run are named) or the command line is wrong.";
 
 /// What has to be installed.
 const PACKAGE: &str = "libcoap3-bin";
@@ -77,7 +86,12 @@ pub(crate) fn command(arguments: &[String], context: &Context) -> ExitCode {
     }
 }
 
-/// The step of `cargo xtask ci`.
+/// The step of `cargo xtask ci` with Leshan.
+pub(crate) fn run_leshan(context: &Context) -> Result<Done, Failure> {
+    leshan::step(context)
+}
+
+/// The step of `cargo xtask ci` with libcoap.
 pub(crate) fn run(context: &Context) -> Result<Done, Failure> {
     match have_libcoap(context) {
         Ok(()) => {}

@@ -28,11 +28,11 @@ pub(super) struct Case {
 #[allow(clippy::enum_variant_names)]
 pub(super) enum Otherwise {
     /// Nothing that the peer has, with the reason.
-    NotApplicable(&'static str),
+    Inapplicable(&'static str),
     /// Something that should be checked and can't be, with the reason.
-    NotRun(&'static str),
+    Missing(&'static str),
     /// Not a case at all.
-    NotACase,
+    Absent,
 }
 
 impl Case {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::peer::Peer;
 use super::rest::{self, Event, Events};
+use super::sabotage::{Relay, Sabotage};
 use super::setup::Peers;
 use super::values;
 
@@ -75,6 +76,8 @@ pub(super) struct Site {
     coap: SocketAddr,
     coaps: SocketAddr,
     lwm2m: PathBuf,
+    /// What happens to the messages of our devices over UDP.
+    sabotage: Option<Sabotage>,
 }
 
 impl Site {
@@ -97,6 +100,7 @@ impl Site {
             coap: local(coap),
             coaps: local(coaps),
             lwm2m: lwm2m.to_owned(),
+            sabotage: None,
         })
     }
 
@@ -122,7 +126,14 @@ impl Site {
             server,
             devices: Some(devices),
             lwm2m: lwm2m.to_owned(),
+            sabotage: None,
         })
+    }
+
+    /// Breaks the messages of our devices over UDP.
+    pub(super) const fn with(mut self, sabotage: Option<Sabotage>) -> Self {
+        self.sabotage = sabotage;
+        self
     }
 
     /// The command of ours.
@@ -148,6 +159,8 @@ pub(super) struct Session<'s> {
     pub(super) events: Events,
     /// Our device.
     own: Option<Peer>,
+    /// What stands between our device and the server.
+    relay: Option<Relay>,
     server_mark: usize,
     device_mark: usize,
     /// What was asked over HTTP, and what came of it.
@@ -169,6 +182,7 @@ impl<'s> Session<'s> {
             endpoint: endpoint.to_owned(),
             events,
             own: None,
+            relay: None,
             server_mark: site.server.mark(),
             device_mark: site.devices.as_ref().map_or(0, Peer::mark),
             calls: std::cell::RefCell::default(),
@@ -177,7 +191,12 @@ impl<'s> Session<'s> {
             session.make_known()?;
         }
         if !start.later {
-            let uri = site.uri(transport);
+            let mut uri = site.uri(transport);
+            if let (Some(sabotage), Transport::Udp) = (site.sabotage, transport) {
+                let relay = Relay::start(site.coap, sabotage)?;
+                uri = format!("coap://{}", relay.address());
+                session.relay = Some(relay);
+            }
             session.start_device(&["--server", &uri, "--lifetime", "300"], start)?;
         }
         Ok(session)

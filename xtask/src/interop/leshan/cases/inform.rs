@@ -54,12 +54,12 @@ pub(super) fn cases() -> Vec<Case> {
     cases.push(
         Case::new("send", "SENML_JSON", |s| send(s, "SENML_JSON"))
             .with_values()
-            .only(Direction::OurServer, Otherwise::NotACase),
+            .only(Direction::OurServer, Otherwise::Absent),
     );
     for format in PACKS {
         let otherwise = match format {
-            "SENML_CBOR" => Otherwise::NotRun(NO_TIMES),
-            _ => Otherwise::NotACase,
+            "SENML_CBOR" => Otherwise::Missing(NO_TIMES),
+            _ => Otherwise::Absent,
         };
         cases.push(
             Case::new("send with timestamps", format, move |s| {

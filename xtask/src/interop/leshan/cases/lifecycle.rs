@@ -17,7 +17,10 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("bootstrap, then register", "-", bootstrap)
             .later()
-            .only(Direction::OurServer, Otherwise::NotRun(NO_BOOTSTRAP_SERVER)),
+            .only(
+                Direction::OurServer,
+                Otherwise::Missing(NO_BOOTSTRAP_SERVER),
+            ),
         Case::new("register", "link", register),
         Case::new("update on a changed lifetime", "-", update_lifetime),
         Case::new("update on changed objects", "link", update_objects),
@@ -26,11 +29,8 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("de-register", "-", deregister),
         Case::new("queue mode: asleep, and answers when it wakes", "-", queue)
             .queue()
-            .only(
-                Direction::OurDevice,
-                Otherwise::NotApplicable(NO_QUEUE_MODE),
-            ),
-        Case::new("a new address", "-", moved).only(Direction::OurServer, Otherwise::NotACase),
+            .only(Direction::OurDevice, Otherwise::Inapplicable(NO_QUEUE_MODE)),
+        Case::new("a new address", "-", moved).only(Direction::OurServer, Otherwise::Absent),
     ]
 }
 
@@ -55,7 +55,17 @@ fn register(s: &mut Session<'_>) -> Result<(), String> {
             .iter()
             .all(|url| urls.contains(url))
         && !urls.iter().any(|url| url.starts_with("/0/"));
-    check(right, || format!("HTTP {http} {registration}"))
+    check(right, || format!("HTTP {http} {registration}"))?;
+    // Its version is not the one that no `ver` means.
+    let links = links.map(Vec::as_slice).unwrap_or_default();
+    let ver = links.iter().find_map(|link| {
+        let url = link["url"].as_str()?;
+        let sensor = url == "/3303" || url == "/3303/0";
+        sensor.then(|| link["attributes"]["ver"].as_str()).flatten()
+    });
+    check(ver == Some("1.1"), || {
+        format!("3303 has version {ver:?} in {registration}")
+    })
 }
 
 fn update_lifetime(s: &mut Session<'_>) -> Result<(), String> {

@@ -53,7 +53,7 @@ pub(super) fn cases() -> Vec<Case> {
             Case::new("write-composite: all or nothing", format, move |s| {
                 write_atomically(s, format)
             })
-            .only(Direction::OurDevice, Otherwise::NotApplicable(ATOMIC)),
+            .only(Direction::OurDevice, Otherwise::Inapplicable(ATOMIC)),
         ]);
     }
     cases
