@@ -354,14 +354,16 @@ const fn is_blank(byte: u8) -> bool {
 fn plain_len(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x80 * ONES;
+    const QUOTES: u64 = b'"' as u64 * ONES;
+    const BACKSLASHES: u64 = b'\\' as u64 * ONES;
     // The lowest high bit that is set is that of the first byte 0, or below the limit.
     let zero = |word: u64| word.wrapping_sub(ONES) & !word;
     let mut len = 0usize;
     let mut rest = bytes;
     while let Some((chunk, more)) = rest.split_first_chunk() {
         let word = u64::from_le_bytes(*chunk);
-        let quote = zero(word ^ (ONES * b'"' as u64));
-        let backslash = zero(word ^ (ONES * b'\\' as u64));
+        let quote = zero(word ^ QUOTES);
+        let backslash = zero(word ^ BACKSLASHES);
         let control = word.wrapping_sub(ONES * 0x20) & !word;
         let found = (quote | backslash | control) & HIGH;
         if found != 0 {

@@ -2,7 +2,11 @@
 
 use core::fmt;
 
-use crate::{Bytes, EncodeError, Text, bytes::Alphabet, bytes::to_base64};
+use crate::{
+    Bytes, EncodeError, Text,
+    bytes::Alphabet,
+    bytes::{base64_group, to_base64},
+};
 
 /// Appends to the caller's buffer.
 #[derive(Debug)]
@@ -130,10 +134,8 @@ impl<'b> Out<'b> {
     }
 
     fn long_unsigned(&mut self, value: u64) -> Result<(), EncodeError> {
-        let (high, low) = (
-            value / u64::from(DECIMAL_BOUND),
-            value % u64::from(DECIMAL_BOUND),
-        );
+        const BOUND: u64 = DECIMAL_BOUND as u64;
+        let (high, low) = (value / BOUND, value % BOUND);
         self.unsigned(high)?;
         self.word(eight_digits(low as u32), 8)
     }
@@ -178,6 +180,12 @@ impl<'b> Out<'b> {
         bytes: Bytes<'_>,
         alphabet: Alphabet,
     ) -> Result<(), EncodeError> {
+        if let Some(plain) = bytes.as_plain() {
+            return plain.chunks(3).try_for_each(|bytes| {
+                let (group, len) = base64_group(bytes, alphabet);
+                self.word(u64::from(u32::from_be_bytes(group)) << 32, len)
+            });
+        }
         to_base64(bytes, alphabet)
             .try_for_each(|(group, len)| self.put(group.get(..len).unwrap_or_default()))
     }
