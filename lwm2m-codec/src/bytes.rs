@@ -220,31 +220,71 @@ impl<C: Iterator<Item = char>> Iterator for Base64<C> {
     }
 }
 
-const fn digit_value(digit: char) -> Option<u32> {
-    let c = digit as u32;
-    Some(match digit {
-        'A'..='Z' => c.wrapping_sub('A' as u32),
-        'a'..='z' => c.wrapping_sub('a' as u32).wrapping_add(26),
-        '0'..='9' => c.wrapping_sub('0' as u32).wrapping_add(52),
-        '+' | '-' => 62,
-        '/' | '_' => 63,
-        _ => return None,
-    })
+fn digit_value(digit: char) -> Option<u32> {
+    let byte = u8::try_from(digit).ok()?;
+    match DIGITS.get(usize::from(byte)) {
+        None | Some(&NONE) => None,
+        Some(class) => Some(u32::from(class & 63)),
+    }
 }
+
+/// Marks a digit of the standard alphabet alone.
+const STANDARD: u8 = 0x80;
+/// Marks a digit of the URL alphabet alone.
+const URL: u8 = 0x40;
+/// Marks what is no digit.
+const NONE: u8 = STANDARD | URL;
+
+/// The value of each base64 digit, with the mark of its alphabet if it belongs to one alone.
+///
+/// The values of marked digits are 62 and 63, so that no digit looks like [`NONE`].
+#[allow(clippy::indexing_slicing)] // while compiling
+static DIGITS: [u8; 256] = {
+    let mut table = [NONE; 256];
+    let mut byte = 0u8;
+    loop {
+        let class = match byte {
+            b'A'..=b'Z' => byte.wrapping_sub(b'A'),
+            b'a'..=b'z' => byte.wrapping_sub(b'a').wrapping_add(26),
+            b'0'..=b'9' => byte.wrapping_sub(b'0').wrapping_add(52),
+            b'+' => STANDARD | 62,
+            b'/' => STANDARD | 63,
+            b'-' => URL | 62,
+            b'_' => URL | 63,
+            _ => NONE,
+        };
+        table[byte as usize] = class;
+        if byte == u8::MAX {
+            break table;
+        }
+        byte = byte.wrapping_add(1);
+    }
+};
 
 /// True for digits of one alphabet, then nothing or the right padding.
 fn is_base64(text: Text<'_>) -> bool {
-    let mut digits = 0usize;
-    let mut padding = 0usize;
-    let (mut standard, mut url) = (false, false);
-    for c in text.chars() {
-        match c {
-            '=' => padding = padding.saturating_add(1),
-            _ if padding > 0 || digit_value(c).is_none() => return false,
-            _ => digits = digits.saturating_add(1),
+    match text.as_plain() {
+        Some(plain) => is_base64_of(plain.bytes()),
+        // What is no ASCII is no digit either.
+        None => is_base64_of(text.chars().map(|c| u8::try_from(c).unwrap_or(b'?'))),
+    }
+}
+
+#[inline]
+fn is_base64_of(text: impl Iterator<Item = u8>) -> bool {
+    let (mut digits, mut padding) = (0usize, 0usize);
+    let mut marks = 0u8;
+    for byte in text {
+        if byte == b'=' {
+            padding = padding.saturating_add(1);
+            continue;
         }
-        standard |= matches!(c, '+' | '/');
-        url |= matches!(c, '-' | '_');
+        let class = DIGITS.get(usize::from(byte)).copied().unwrap_or(NONE);
+        if padding > 0 || class == NONE {
+            return false;
+        }
+        marks |= class;
+        digits = digits.wrapping_add(1);
     }
     let right_padding = match digits % 4 {
         0 => 0,
@@ -252,7 +292,7 @@ fn is_base64(text: Text<'_>) -> bool {
         3 => 1,
         _ => return false,
     };
-    !(standard && url) && (padding == 0 || padding == right_padding)
+    marks & NONE != NONE && (padding == 0 || padding == right_padding)
 }
 
 /// The alphabets of RFC 4648.
@@ -264,46 +304,53 @@ pub(crate) enum Alphabet {
     Url,
 }
 
-/// The digits of base64 in groups of four; a group's unused places hold 0.
+/// The digits of base64 in groups of four, each with the number of those to be written.
 pub(crate) fn to_base64(
     bytes: Bytes<'_>,
     alphabet: Alphabet,
 ) -> impl Iterator<Item = ([u8; 4], usize)> + use<'_> {
     let mut iter = bytes.iter();
     iter::from_fn(move || {
-        let first = iter.next()?;
-        let (second, third) = (iter.next(), iter.next());
-        let bits = u32::from_be_bytes([0, first, second.unwrap_or(0), third.unwrap_or(0)]);
-        let digit = |shift: u32| to_digit((bits >> shift) & 63, alphabet);
-        let mut group = [digit(18), digit(12), digit(6), digit(0)];
-        let mut len = 4;
-        let pad = match alphabet {
-            Alphabet::Standard => b'=',
-            Alphabet::Url => 0,
-        };
-        let [_, _, c, d] = &mut group;
-        if second.is_none() {
-            (*c, *d, len) = (pad, pad, 2);
-        } else if third.is_none() {
-            (*d, len) = (pad, 3);
-        }
-        if alphabet == Alphabet::Standard {
-            len = 4;
-        }
-        Some((group, len))
+        let a = iter.next()?;
+        Some(match (iter.next(), iter.next()) {
+            (None, _) => base64_group(&[a], alphabet),
+            (Some(b), None) => base64_group(&[a, b], alphabet),
+            (Some(b), Some(c)) => base64_group(&[a, b, c], alphabet),
+        })
     })
 }
 
-const fn to_digit(value: u32, alphabet: Alphabet) -> u8 {
-    let value = value as u8;
-    match (value, alphabet) {
-        (0..26, _) => b'A'.wrapping_add(value),
-        (26..52, _) => b'a'.wrapping_add(value.wrapping_sub(26)),
-        (52..62, _) => b'0'.wrapping_add(value.wrapping_sub(52)),
-        (62, Alphabet::Standard) => b'+',
-        (62, Alphabet::Url) => b'-',
-        (_, Alphabet::Standard) => b'/',
-        (_, Alphabet::Url) => b'_',
+/// The digits of up to three bytes, and how many of them are to be written.
+#[inline]
+pub(crate) fn base64_group(bytes: &[u8], alphabet: Alphabet) -> ([u8; 4], usize) {
+    let (bits, len) = match *bytes {
+        [a, b, c, ..] => (u32::from_be_bytes([0, a, b, c]), 4),
+        [a, b] => (u32::from_be_bytes([0, a, b, 0]), 3),
+        [a] => (u32::from_be_bytes([0, a, 0, 0]), 2),
+        [] => (0, 0),
+    };
+    let digits = alphabet.digits();
+    let digit = |shift: u32| {
+        let value = bits.wrapping_shr(shift) & 63;
+        digits.get(value as usize).copied().unwrap_or(b'=')
+    };
+    let mut group = [digit(18), digit(12), digit(6), digit(0)];
+    if alphabet == Alphabet::Url || len == 0 {
+        return (group, len);
+    }
+    for pad in group.iter_mut().skip(len) {
+        *pad = b'=';
+    }
+    (group, 4)
+}
+
+impl Alphabet {
+    #[inline]
+    const fn digits(self) -> &'static [u8; 64] {
+        match self {
+            Self::Standard => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+            Self::Url => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+        }
     }
 }
 

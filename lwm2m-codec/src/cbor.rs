@@ -189,8 +189,8 @@ impl<'a> Reader<'a> {
             major::TEXT => Raw::Text(self.text_of(head)?),
             major::TAG => return self.apart(|reader| reader.tagged(head.value, at, depth)),
             major::OTHER => match head.info {
-                FALSE => Raw::Boolean(false),
-                TRUE => Raw::Boolean(true),
+                FALSE => Raw::Boolean(0),
+                TRUE => Raw::Boolean(1),
                 NULL => Raw::Null,
                 25 => Raw::Float(number::from_half(head.value as u16)),
                 26 => Raw::Float(f64::from(f32::from_bits(head.value as u32))),

@@ -47,6 +47,8 @@ pub(crate) struct Rules<'a> {
     within_base: bool,
     /// How many records may still come.
     left: usize,
+    /// The last type that was asked for: readings of a sensor ask for one type again and again.
+    known: (Path, Option<Type>),
 }
 
 impl Rules<'_> {
@@ -74,8 +76,11 @@ impl Rules<'_> {
 
     /// The type of the resource at `path`.
     #[inline]
-    pub(crate) fn type_of(&self, path: Path) -> Option<Type> {
-        self.types.type_of(path)
+    pub(crate) fn type_of(&mut self, path: Path) -> Option<Type> {
+        if self.known.0 != path {
+            self.known = (path, self.types.type_of(path));
+        }
+        self.known.1
     }
 }
 
@@ -138,6 +143,8 @@ impl<'a> Decoder<'a> {
             base,
             within_base: false,
             left: MAX_RECORDS,
+            // The root has no type.
+            known: (Path::ROOT, None),
         };
         Ok(Self {
             rules,

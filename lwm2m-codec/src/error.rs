@@ -20,8 +20,10 @@ impl DecodeError {
 }
 
 /// What is wrong with a payload.
+// As wide a tag as in `Value`: it is also that of results, whose content is copied with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[repr(usize)]
 pub enum DecodeErrorKind {
     /// The payload ends inside an element.
     #[error("the payload ends where {0} was expected")]
@@ -60,6 +62,7 @@ pub enum DecodeErrorKind {
 /// Says why records can't be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[repr(usize)]
 pub enum EncodeError {
     /// The caller's buffer is full.
     #[error("the buffer of {capacity} bytes is too small")]

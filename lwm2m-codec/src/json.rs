@@ -12,7 +12,7 @@ use crate::{
 /// Deepest nesting of arrays and objects in a value that is skipped.
 pub(crate) const MAX_NESTING: usize = 8;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Reader<'a> {
     text: &'a str,
     pos: usize,
@@ -44,7 +44,16 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn bump(&mut self) {
-        self.pos = self.pos.saturating_add(1);
+        self.pos = self.pos.wrapping_add(1);
+    }
+
+    /// Does rare work with a copy of the reader, so that this one can stay in registers.
+    #[inline(always)]
+    pub(crate) fn apart<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let mut copy = *self;
+        let result = work(&mut copy);
+        self.pos = copy.pos;
+        result
     }
 
     fn slice(&self, start: usize) -> &'a str {
@@ -53,11 +62,12 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn blanks(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.byte() {
+        while self.byte().is_some_and(is_blank) {
             self.bump();
         }
     }
 
+    #[cold]
     pub(crate) fn expected(&self, what: &'static str) -> DecodeError {
         let kind = match self.byte() {
             Some(_) => DecodeErrorKind::Expected(what),
@@ -67,16 +77,21 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a punctuation mark, if it comes next.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&mut self, mark: u8) -> bool {
-        self.blanks();
-        let found = self.byte() == Some(mark);
+        // Nearly always there are no blanks.
+        let mut found = self.byte() == Some(mark);
+        if !found {
+            self.blanks();
+            found = self.byte() == Some(mark);
+        }
         if found {
             self.bump();
         }
         found
     }
 
+    #[inline(always)]
     pub(crate) fn require(&mut self, mark: u8, what: &'static str) -> Result<(), DecodeError> {
         if self.take(mark) {
             Ok(())
@@ -95,8 +110,16 @@ impl<'a> Reader<'a> {
     }
 
     /// Goes to the next element of an array or object; false after its closing mark.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn more(&mut self, first: &mut bool, close: u8) -> Result<bool, DecodeError> {
+        if !*first && self.byte() == Some(b',') {
+            self.bump();
+            match self.byte() {
+                // No comma before the closing mark.
+                Some(byte) if byte != close && !is_blank(byte) => return Ok(true),
+                _ => return self.apart(|reader| reader.after_comma(close)),
+            }
+        }
         if self.take(close) {
             return Ok(false);
         }
@@ -104,17 +127,22 @@ impl<'a> Reader<'a> {
             *first = false;
         } else {
             self.require(b',', "a comma or the closing bracket")?;
-            // No comma before the closing mark.
-            self.blanks();
-            if self.byte() == Some(close) {
-                return Err(self.expected("an element"));
-            }
+            return self.apart(|reader| reader.after_comma(close));
+        }
+        Ok(true)
+    }
+
+    #[inline(never)]
+    fn after_comma(&mut self, close: u8) -> Result<bool, DecodeError> {
+        self.blanks();
+        if self.byte() == Some(close) {
+            return Err(self.expected("an element"));
         }
         Ok(true)
     }
 
     /// Reads a key with its colon.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn key(&mut self) -> Result<Text<'a>, DecodeError> {
         let key = self.string()?;
         self.require(b':', "a colon")?;
@@ -122,28 +150,34 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a string and checks its escapes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn string(&mut self) -> Result<Text<'a>, DecodeError> {
         self.require(b'"', "a string")?;
         let start = self.pos;
-        let mut escaped = false;
+        let rest = self.text.as_bytes().get(start..).unwrap_or_default();
+        let end = start.wrapping_add(plain_len(rest));
+        if self.text.as_bytes().get(end) == Some(&b'"') {
+            self.pos = end.wrapping_add(1);
+            return Ok(Text::new(self.text.get(start..end).unwrap_or_default()));
+        }
+        self.apart(|reader| reader.escaped(start, end))
+    }
+
+    /// Reads a string that began at `start` and is plain up to `end`.
+    #[inline(never)]
+    fn escaped(&mut self, start: usize, end: usize) -> Result<Text<'a>, DecodeError> {
+        self.pos = end;
         loop {
             match self.byte() {
                 Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
+                Some(b'\\') => self.escape()?,
                 Some(0x20..) => self.bump(),
                 _ => return Err(self.expected("the end of the string")),
             }
         }
         let inner = self.slice(start);
         self.bump();
-        Ok(match escaped {
-            false => Text::new(inner),
-            true => Text(TextForm::Json(inner)),
-        })
+        Ok(Text(TextForm::Json(inner)))
     }
 
     fn escape(&mut self) -> Result<(), DecodeError> {
@@ -157,9 +191,30 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a number, as an integer if it is written as one (RFC 8259 §6).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn number(&mut self) -> Result<Raw<'a>, DecodeError> {
         self.blanks();
+        let start = self.pos;
+        let mut magnitude = 0u64;
+        while let Some(digit @ b'0'..=b'9') = self.byte() {
+            magnitude = magnitude
+                .wrapping_mul(10)
+                .wrapping_add(u64::from(digit.wrapping_sub(b'0')));
+            self.bump();
+        }
+        let digits = self.pos.wrapping_sub(start);
+        let zeros = digits > 1 && self.text.as_bytes().get(start) == Some(&b'0');
+        let integral = !matches!(self.byte(), Some(b'.' | b'e' | b'E'));
+        // Nearly every number. 18 digits are always below 2⁶³.
+        if (1..=18).contains(&digits) && !zeros && integral {
+            return Ok(Raw::Integer(magnitude as i64));
+        }
+        self.pos = start;
+        self.apart(Self::any_number)
+    }
+
+    #[inline(never)]
+    fn any_number(&mut self) -> Result<Raw<'a>, DecodeError> {
         let start = self.pos;
         let negative = self.byte() == Some(b'-');
         if negative {
@@ -217,6 +272,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a number as a float.
+    #[inline]
     pub(crate) fn float(&mut self) -> Result<f64, DecodeError> {
         Ok(match self.number()? {
             Raw::Integer(value) => value as f64,
@@ -226,6 +282,7 @@ impl<'a> Reader<'a> {
         })
     }
 
+    #[inline]
     fn word(&mut self, word: &'static str) -> bool {
         self.blanks();
         let rest = self.text.get(self.pos..).unwrap_or_default();
@@ -236,6 +293,7 @@ impl<'a> Reader<'a> {
         found
     }
 
+    #[inline]
     pub(crate) fn boolean(&mut self) -> Result<bool, DecodeError> {
         if self.word("true") {
             Ok(true)
@@ -286,6 +344,38 @@ impl<'a> Reader<'a> {
     }
 }
 
+#[inline]
+const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// Length of what comes before the first quote, backslash or control character.
+#[inline]
+fn plain_len(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * ONES;
+    const QUOTES: u64 = b'"' as u64 * ONES;
+    const BACKSLASHES: u64 = b'\\' as u64 * ONES;
+    // The lowest high bit that is set is that of the first byte 0, or below the limit.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    let mut len = 0usize;
+    let mut rest = bytes;
+    while let Some((chunk, more)) = rest.split_first_chunk() {
+        let word = u64::from_le_bytes(*chunk);
+        let quote = zero(word ^ QUOTES);
+        let backslash = zero(word ^ BACKSLASHES);
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let found = (quote | backslash | control) & HIGH;
+        if found != 0 {
+            return len.wrapping_add((found.trailing_zeros() / 8) as usize);
+        }
+        len = len.wrapping_add(8);
+        rest = more;
+    }
+    let special = |byte: &u8| needs_escape(*byte);
+    len.wrapping_add(rest.iter().position(special).unwrap_or(rest.len()))
+}
+
 fn integer<'a>(negative: bool, magnitude: u64) -> Option<Raw<'a>> {
     if negative {
         return 0i64.checked_sub_unsigned(magnitude).map(Raw::Integer);
@@ -300,7 +390,9 @@ fn integer<'a>(negative: bool, magnitude: u64) -> Option<Raw<'a>> {
 pub(crate) fn write_string(out: &mut Out<'_>, text: Text<'_>) -> Result<(), EncodeError> {
     out.byte(b'"')?;
     match text.as_plain() {
-        Some(plain) if !plain.bytes().any(needs_escape) => out.put(plain.as_bytes())?,
+        Some(plain) if plain_len(plain.as_bytes()) == plain.len() => {
+            out.short(plain.as_bytes())?;
+        }
         _ => text.chars().try_for_each(|c| write_char(out, c))?,
     }
     out.byte(b'"')

@@ -106,7 +106,7 @@ fn field<'a>(reader: &mut Reader<'a>, fields: &mut Fields<'a>) -> Result<(), Dec
             return Ok(());
         }
         Some("v") => reader.number()?,
-        Some("bv") => Raw::Boolean(reader.boolean()?),
+        Some("bv") => Raw::Boolean(u64::from(reader.boolean()?)),
         Some("ov") => Raw::Link(reader.string()?),
         // Strings and base64 share a label: the type decides.
         Some("sv") => Raw::TextOrBase64(reader.string()?),

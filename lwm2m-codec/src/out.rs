@@ -2,7 +2,11 @@
 
 use core::fmt;
 
-use crate::{Bytes, EncodeError, Text, bytes::Alphabet, bytes::to_base64};
+use crate::{
+    Bytes, EncodeError, Text,
+    bytes::Alphabet,
+    bytes::{base64_group, to_base64},
+};
 
 /// Appends to the caller's buffer.
 #[derive(Debug)]
@@ -44,6 +48,18 @@ impl<'b> Out<'b> {
             None => return Err(self.full()),
         }
         self.len = self.len.saturating_add(1);
+        Ok(())
+    }
+
+    /// Appends bytes that are usually few.
+    #[inline]
+    pub(crate) fn short(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        let end = self.len.saturating_add(bytes.len());
+        match self.buf.get_mut(self.len..end) {
+            Some(place) => copy_short(place, bytes),
+            None => return Err(self.full()),
+        }
+        self.len = end;
         Ok(())
     }
 
@@ -137,7 +153,7 @@ impl<'b> Out<'b> {
     #[inline]
     pub(crate) fn text(&mut self, text: Text<'_>) -> Result<(), EncodeError> {
         match text.as_plain() {
-            Some(plain) => self.put(plain.as_bytes()),
+            Some(plain) => self.short(plain.as_bytes()),
             None => self.resolved(text),
         }
     }
@@ -164,6 +180,12 @@ impl<'b> Out<'b> {
         bytes: Bytes<'_>,
         alphabet: Alphabet,
     ) -> Result<(), EncodeError> {
+        if let Some(plain) = bytes.as_plain() {
+            return plain.chunks(3).try_for_each(|bytes| {
+                let (group, len) = base64_group(bytes, alphabet);
+                self.word(u64::from(u32::from_be_bytes(group)) << 32, len)
+            });
+        }
         to_base64(bytes, alphabet)
             .try_for_each(|(group, len)| self.put(group.get(..len).unwrap_or_default()))
     }
@@ -171,6 +193,34 @@ impl<'b> Out<'b> {
     /// Writes what displays itself.
     pub(crate) fn display(&mut self, value: impl fmt::Display) -> Result<(), EncodeError> {
         fmt::Write::write_fmt(self, format_args!("{value}")).map_err(|_| self.full())
+    }
+}
+
+/// Copies between slices of one length, short ones in registers: a call costs more than that.
+#[inline]
+fn copy_short(to: &mut [u8], from: &[u8]) {
+    match from.len() {
+        0 => {}
+        1..=3 => {
+            for (to, from) in to.iter_mut().zip(from).take(3) {
+                *to = *from;
+            }
+        }
+        4..=7 => copy_ends::<4>(to, from),
+        8..=15 => copy_ends::<8>(to, from),
+        16..=32 => copy_ends::<16>(to, from),
+        _ => to.copy_from_slice(from),
+    }
+}
+
+/// Copies the first and the last `N` bytes, which may overlap.
+#[inline]
+fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) {
+    if let (Some(to), Some(from)) = (to.first_chunk_mut::<N>(), from.first_chunk()) {
+        *to = *from;
+    }
+    if let (Some(to), Some(from)) = (to.last_chunk_mut::<N>(), from.last_chunk()) {
+        *to = *from;
     }
 }
 

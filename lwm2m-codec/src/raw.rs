@@ -11,7 +11,8 @@ pub(crate) enum Raw<'a> {
     /// Above the range of `i64`.
     Unsigned(u64),
     Float(f64),
-    Boolean(bool),
+    /// 0 or 1: a narrower field would make a copy of any other value fall into parts.
+    Boolean(u64),
     Text(Text<'a>),
     /// Text that may be base64, where the definition says opaque (OMA JSON).
     TextOrBase64(Text<'a>),
@@ -42,7 +43,7 @@ impl<'a> Raw<'a> {
             (Type::Time, Self::Integer(value)) => *place = Some(Value::Time(value)),
             (Type::Float, Self::Float(value)) => *place = Some(Value::Float(value)),
             (Type::Float, Self::Integer(value)) => *place = Some(Value::Float(value as f64)),
-            (Type::Boolean, Self::Boolean(value)) => *place = Some(Value::Boolean(value)),
+            (Type::Boolean, Self::Boolean(value)) => *place = Some(Value::Boolean(value != 0)),
             (Type::Opaque, Self::Bytes(bytes)) => *place = Some(Value::Opaque(bytes)),
             (wanted, raw) => match raw.rare(wanted) {
                 Some(value) => *place = Some(value),
@@ -58,7 +59,7 @@ impl<'a> Raw<'a> {
             Self::Integer(value) => Value::Integer(value),
             Self::Unsigned(value) => Value::Unsigned(value),
             Self::Float(value) => Value::Float(value),
-            Self::Boolean(value) => Value::Boolean(value),
+            Self::Boolean(value) => Value::Boolean(value != 0),
             Self::Text(text) | Self::TextOrBase64(text) => Value::String(text),
             Self::Link(text) => Value::ObjectLink(
                 object_link(text).ok_or(DecodeErrorKind::InvalidValue(Type::ObjectLink))?,

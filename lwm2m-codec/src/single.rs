@@ -10,7 +10,7 @@ use crate::{
 pub(crate) fn decode<'a>(
     format: ContentFormat,
     payload: &mut Option<&'a [u8]>,
-    rules: &Rules<'_>,
+    rules: &mut Rules<'_>,
     record: &mut Record<'a>,
 ) -> Result<bool, DecodeError> {
     let Some(payload) = payload.take() else {

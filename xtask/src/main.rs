@@ -4,6 +4,7 @@
 //! check can be run alone under its own name. `cargo xtask help` lists them.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod checks;
 mod ci;
 mod codegen;
@@ -33,6 +34,16 @@ const CHORES: &[Step] = &[
         run: registry_check::run,
     },
     Step {
+        name: "bench",
+        about: "times the codecs beside their rivals and writes docs/benchmarks.md",
+        run: bench::write,
+    },
+    Step {
+        name: "floors",
+        about: "times the codecs, and fails if one is slower than was laid down",
+        run: bench::check,
+    },
+    Step {
         name: "advisories",
         about: "what deny checks, and security advisories (needs the network)",
         run: deny::advisories,
@@ -44,6 +55,7 @@ fn main() -> ExitCode {
     let name = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         // The usual way to ask for it; CI knows the check by its own name.
         ["codegen", "--check"] => "drift",
+        ["bench", "--check"] => "floors",
         [name, ..] => name,
         [] => "help",
     };
@@ -80,7 +92,7 @@ fn help() {
     println!("cargo xtask ci runs these, in this order; each can be run alone:");
     list(ci::STEPS);
     println!(
-        "Others:\n  cargo xtask codegen    writes the core objects of lwm2m-model; --check only compares"
+        "Others; codegen and bench only check, given --check, which is \"drift\" and \"floors\":"
     );
     list(CHORES);
     println!(

@@ -1,7 +1,7 @@
 //! Writes a message into the caller's buffer.
 
 use super::{Block, Code, MessageId, MessageType, OptionNumber, Token};
-use crate::ContentFormat;
+use crate::{ContentFormat, EncodeError, out::Out};
 
 /// Says why a message can't be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,8 +34,7 @@ pub enum WriteError {
 /// ```
 #[derive(Debug)]
 pub struct MessageWriter<'b> {
-    buf: &'b mut [u8],
-    len: usize,
+    out: Out<'b>,
     last: u16,
 }
 
@@ -51,17 +50,13 @@ impl<'b> MessageWriter<'b> {
         id: MessageId,
         token: Token,
     ) -> Result<Self, WriteError> {
-        let mut writer = Self {
-            buf,
-            len: 0,
-            last: 0,
-        };
+        let mut out = Out::new(buf);
         let token = token.as_bytes();
         let first = 0x40 | (message_type.bits() << 4) | token.len() as u8;
         let [high, low] = id.0.to_be_bytes();
-        writer.put(&[first, code.0, high, low])?;
-        writer.put(token)?;
-        Ok(writer)
+        out.put(&[first, code.0, high, low])?;
+        out.short(token)?;
+        Ok(Self { out, last: 0 })
     }
 
     /// Writes an option.
@@ -69,19 +64,24 @@ impl<'b> MessageWriter<'b> {
     /// # Errors
     /// [`WriteError::OptionOrder`] if a higher number was written before, and when the value or
     /// the message is too long.
+    #[inline]
     pub fn option(&mut self, number: OptionNumber, value: &[u8]) -> Result<(), WriteError> {
         let delta = number
             .0
             .checked_sub(self.last)
             .ok_or(WriteError::OptionOrder(number))?;
         let length = u16::try_from(value.len()).map_err(|_| WriteError::OptionLength(number))?;
-        let (delta_nibble, delta_bytes, delta_len) = extend(delta);
-        let (length_nibble, length_bytes, length_len) = extend(length);
-        self.put(&[(delta_nibble << 4) | length_nibble])?;
-        self.put(delta_bytes.get(..delta_len).unwrap_or_default())?;
-        self.put(length_bytes.get(..length_len).unwrap_or_default())?;
-        self.put(value)?;
         self.last = number.0;
+        let (delta_nibble, delta, delta_len) = extend(delta);
+        let (length_nibble, length, length_len) = extend(length);
+        // The header is put together in one register.
+        let first = u64::from((delta_nibble << 4) | length_nibble);
+        let header = first.wrapping_shl(delta_len.wrapping_mul(8)) | u64::from(delta);
+        let header = header.wrapping_shl(length_len.wrapping_mul(8)) | u64::from(length);
+        let len = delta_len.wrapping_add(length_len).wrapping_add(1);
+        let word = header.wrapping_shl(64u32.wrapping_sub(len.wrapping_mul(8)));
+        self.out.word(word, len as usize)?;
+        self.out.short(value)?;
         Ok(())
     }
 
@@ -121,36 +121,36 @@ impl<'b> MessageWriter<'b> {
     /// [`WriteError::BufferTooSmall`].
     pub fn payload(mut self, payload: &[u8]) -> Result<usize, WriteError> {
         if !payload.is_empty() {
-            self.put(&[0xff])?;
-            self.put(payload)?;
+            self.out.byte(0xff)?;
+            self.out.put(payload)?;
         }
-        Ok(self.len)
+        Ok(self.out.len())
     }
 
     /// Ends the message without payload and returns its length in bytes.
     pub fn finish(self) -> usize {
-        self.len
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        let capacity = self.buf.len();
-        let end = self.len.saturating_add(bytes.len());
-        self.buf
-            .get_mut(self.len..end)
-            .ok_or(WriteError::BufferTooSmall { capacity })?
-            .copy_from_slice(bytes);
-        self.len = end;
-        Ok(())
+        self.out.len()
     }
 }
 
-/// Splits an option delta or length into nibble and extension bytes (RFC 7252 §3.1).
-fn extend(number: u16) -> (u8, [u8; 2], usize) {
-    if let Some(long) = number.checked_sub(269) {
-        (14, long.to_be_bytes(), 2)
-    } else if let Some(short) = number.checked_sub(13) {
-        (13, [short as u8, 0], 1)
-    } else {
-        (number as u8, [0; 2], 0)
+impl From<EncodeError> for WriteError {
+    /// Takes the only error that a buffer knows.
+    fn from(error: EncodeError) -> Self {
+        let capacity = match error {
+            EncodeError::BufferTooSmall { capacity } => capacity,
+            _ => 0,
+        };
+        Self::BufferTooSmall { capacity }
+    }
+}
+
+/// Splits an option delta or length into its nibble, the number that follows, and the bytes that
+/// this one takes (RFC 7252 §3.1).
+#[inline]
+fn extend(number: u16) -> (u8, u16, u32) {
+    match number {
+        0..=12 => (number as u8, 0, 0),
+        13..=268 => (13, number.wrapping_sub(13), 1),
+        269.. => (14, number.wrapping_sub(269), 2),
     }
 }

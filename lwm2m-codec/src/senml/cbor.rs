@@ -105,9 +105,13 @@ fn usual_field<'a>(reader: &mut Reader<'a>, fields: &mut Fields<'a>) -> Result<b
             }
             *reader = ahead;
         }
-        (TIME, major::UNSIGNED | major::NEGATIVE | major::OTHER) => {
+        (TIME, major::UNSIGNED | major::NEGATIVE) => {
             reader.take(1)?;
-            fields.time = Some(reader.number()?);
+            let head = reader.head()?;
+            fields.time = Some(match head.major {
+                major::NEGATIVE => -1.0 - head.value as f64,
+                _ => head.value as f64,
+            });
         }
         _ => return Ok(false),
     }

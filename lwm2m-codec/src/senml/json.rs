@@ -45,7 +45,8 @@ impl<'a> SenmlJsonDecoder<'a> {
         rules: &mut Rules<'_>,
         record: &mut Record<'a>,
     ) -> Result<bool, DecodeError> {
-        let reader = &mut self.reader;
+        // A copy, which can stay in registers.
+        let mut reader = self.reader;
         if !reader.more(&mut self.first, b']')? {
             reader.end()?;
             return Ok(false);
@@ -55,8 +56,9 @@ impl<'a> SenmlJsonDecoder<'a> {
         let mut fields = Fields::default();
         let mut first = true;
         while reader.more(&mut first, b'}')? {
-            field(reader, &mut self.pack, &mut fields)?;
+            field(&mut reader, &mut self.pack, &mut fields)?;
         }
+        self.reader = reader;
         self.pack.resolve(&fields, rules, record, at)
     }
 }
@@ -87,12 +89,12 @@ fn field<'a>(
             return Ok(());
         }
         Label::BaseVersion => return check_version(reader.float()?, at),
-        Label::Ignored => return reader.skip(),
+        Label::Ignored => return reader.apart(Reader::skip),
         Label::Critical => return Err(critical(at)),
         Label::Value if reader.null() => Raw::Null,
         Label::Value => reader.number()?,
         Label::StringValue => Raw::Text(reader.string()?),
-        Label::BooleanValue => Raw::Boolean(reader.boolean()?),
+        Label::BooleanValue => Raw::Boolean(u64::from(reader.boolean()?)),
         Label::LinkValue => Raw::Link(reader.string()?),
         Label::DataValue => data(reader.string()?, at)?,
     };

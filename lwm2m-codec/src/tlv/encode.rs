@@ -265,6 +265,15 @@ fn length(len: usize) -> Option<(u8, [u8; 3], usize)> {
 #[inline]
 fn header(out: &mut Out<'_>, kind: Kind, path: Path, len: usize) -> Result<(), EncodeError> {
     let id = path.last_id().unwrap_or(0);
+    if id <= 0xff && len <= 0xff {
+        // Nearly every header: two bytes, or three.
+        let (word, width) = match len {
+            0..=7 => (0, 2),
+            _ => ((1 << 59) | ((len as u64) << 40), 3),
+        };
+        let first = u64::from(kind.bits()) | if width == 2 { len as u64 } else { 0 };
+        return out.word(word | (first << 56) | (u64::from(id) << 48), width);
+    }
     let (id_bits, wide) = match id {
         0..=0xff => (8u32, 0),
         _ => (16, 0x20),
@@ -317,9 +326,17 @@ fn leaf(out: &mut Out<'_>, kind: Kind, path: Path, value: &Value<'_>) -> Result<
         }
         Value::Null => return Err(not_expressible(path)),
     };
-    header(out, kind, path, width)?;
     let unused = 64usize.wrapping_sub(width.wrapping_mul(8)) as u32;
-    out.word(bits.wrapping_shl(unused), width)
+    let value = bits.wrapping_shl(unused);
+    let id = path.last_id().unwrap_or(0);
+    if width <= 4 && id <= 0xff {
+        // Type byte, id and value fit in one register.
+        let first = u64::from(kind.bits()) | width as u64;
+        let word = (first << 56) | (u64::from(id) << 48) | (value >> 16);
+        return out.word(word, width.wrapping_add(2));
+    }
+    header(out, kind, path, width)?;
+    out.word(value, width)
 }
 
 /// How many bytes a number takes: 1, 2, 4 or 8.
