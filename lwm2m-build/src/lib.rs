@@ -20,6 +20,9 @@
 //!
 //! The generated code needs the crate `lwm2m-model` of the same version.
 //!
+//! Module [`guide`] goes from an XML file to a device that serves it; [`lint`] finds what is wrong
+//! with a definition; [`folder`] reads definitions at run time.
+//!
 //! # What is generated
 //! - A struct with a public field for each resource: `T` for a mandatory one, `Option<T>` for an
 //!   optional one, `BTreeMap<u16, T>` by Resource Instance ID for a multiple-instance one.
@@ -37,6 +40,8 @@ mod actions;
 mod docs;
 mod files;
 pub mod folder;
+#[doc = include_str!("../docs/guide.md")]
+pub mod guide {}
 pub mod lint;
 mod names;
 mod set;

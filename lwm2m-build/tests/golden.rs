@@ -23,6 +23,7 @@ mod fixtures {
     pub mod actions_only;
     pub mod bare;
     pub mod collisions;
+    pub mod desk_lamp;
     pub mod enumerations;
     pub mod keywords;
     pub mod n3_phase_5g_meter;
@@ -69,6 +70,7 @@ fn difficult_definitions_give_the_expected_code() {
         "actions_only",
         "bare",
         "collisions",
+        "desk_lamp",
         "enumerations",
         "keywords",
         "n3_phase_5g_meter",

@@ -38,6 +38,9 @@
 //! # Ok::<(), lwm2m_model::Failure>(())
 //! ```
 //!
+//! Objects of your own begin as an XML file: the guide in the documentation of `lwm2m-build` goes
+//! from there to a device that serves it.
+//!
 //! # Features
 //! - `std` (default): passes `std` on to the dependencies; nothing here needs it.
 //! - `descriptions` (default): keeps the descriptions of generated objects, about 10 kB of text.
