@@ -1,7 +1,7 @@
 //! A registry from a folder of XML files, which can be read again while it is in use.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -113,7 +113,7 @@ fn io_error(path: &Path, error: io::Error) -> FolderError {
     FolderError::Io { path, error }
 }
 
-/// A folder of definitions, several versions of an object side by side.
+/// Folders of definitions, several versions of an object side by side.
 ///
 /// [`reload`](Self::reload) reads what changed since, without a restart of the program. A file
 /// that can't be read any more keeps its definitions of before: a server does not forget what an
@@ -133,9 +133,11 @@ fn io_error(path: &Path, error: io::Error) -> FolderError {
 /// ```
 #[derive(Debug)]
 pub struct Folder {
-    path: PathBuf,
+    /// Folders or single files.
+    paths: Vec<PathBuf>,
     base: Registry,
-    files: BTreeMap<PathBuf, Known>,
+    /// By the place of the folder and the path of the file.
+    files: BTreeMap<(usize, PathBuf), Known>,
     registry: Registry,
 }
 
@@ -163,12 +165,25 @@ pub struct Changes {
     pub warnings: Vec<(PathBuf, Warning)>,
 }
 
+impl Changes {
+    /// True if the definitions are what they were.
+    pub fn is_empty(&self) -> bool {
+        self.read.is_empty() && self.removed.is_empty()
+    }
+}
+
 impl Folder {
     /// Makes an empty one of a folder, or of a single file; `base` is what the registry has
     /// besides. Call [`reload`](Self::reload) to read it.
     pub fn new(path: impl Into<PathBuf>, base: Registry) -> Self {
+        Self::over([path.into()], base)
+    }
+
+    /// Makes an empty one of several folders or files, as [`new`](Self::new); those of a later
+    /// one count before those of an earlier one.
+    pub fn over(paths: impl IntoIterator<Item = PathBuf>, base: Registry) -> Self {
         Self {
-            path: path.into(),
+            paths: paths.into_iter().collect(),
             registry: base.clone(),
             base,
             files: BTreeMap::new(),
@@ -184,19 +199,23 @@ impl Folder {
     /// Reads files that are new or have changed, and forgets those that are gone.
     ///
     /// # Errors
-    /// The folder can't be listed; nothing has changed then.
+    /// A folder can't be listed; nothing has changed then.
     pub fn reload(&mut self) -> Result<Changes, FolderError> {
-        let paths = xml_files(&self.path)?;
+        let mut files = BTreeSet::new();
+        for (place, path) in self.paths.iter().enumerate() {
+            files.extend(xml_files(path)?.into_iter().map(|file| (place, file)));
+        }
         let mut changes = Changes::default();
-        self.files.retain(|path, _| {
-            let stays = paths.binary_search(path).is_ok();
+        self.files.retain(|file, _| {
+            let stays = files.contains(file);
             if !stays {
-                changes.removed.push(path.clone());
+                changes.removed.push(file.1.clone());
             }
             stays
         });
-        for path in paths {
-            let known = self.files.entry(path.clone()).or_default();
+        for file in files {
+            let path = file.1.clone();
+            let known = self.files.entry(file).or_default();
             let now = stamp(&path);
             if now.is_some() && known.stamp == now {
                 continue;

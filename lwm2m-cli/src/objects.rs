@@ -74,7 +74,7 @@ struct Source {
 
 impl Source {
     fn registry(&self) -> Result<Registry, Failure> {
-        Ok(definitions::load(&self.objects)?)
+        definitions::load(&self.objects)
     }
 }
 

@@ -8,6 +8,7 @@
 //! - [`Tree`] holds the objects of a device, checks and applies what servers write in
 //!   transactions, and tells what changed.
 //! - [`from_records`] makes a struct of what a device sent, and tells what does not fit in.
+//! - [`to_records`] is the way back: from a struct to what is sent.
 //! - [`ver`]: which version an object has when nobody says so.
 //!
 //! ```
@@ -65,6 +66,7 @@ mod object;
 pub mod objects;
 mod owned;
 mod reading;
+mod records;
 mod registry;
 mod scalar;
 mod secret;
@@ -81,6 +83,7 @@ pub use field::{CoreLink, Field, Scalar, Time, coerce};
 pub use object::{AsAny, Call, Failure, Object, Outcome, Ticket};
 pub use owned::OwnedValue;
 pub use reading::{Reading, Reason, Remark, from_records};
+pub use records::to_records;
 pub use registry::{Registry, RegistryTypes};
 pub use secret::{SecretBytes, is_secret};
 pub use store::MAX_INSTANCES;

@@ -190,6 +190,78 @@ async fn an_observation_streams_what_the_device_reports_until_it_is_dropped() {
 }
 
 #[tokio::test]
+async fn a_struct_is_written_updated_created_and_observed() {
+    let (_server, _events, device, seen) = pair().await;
+    let mut readings = soon(seen.observe_as::<objects::Temperature>(0).into_future())
+        .await
+        .unwrap();
+    assert_eq!(readings.first().value.sensor_value, 21.5);
+    let set = device.set::<objects::Temperature>(0, |t| t.sensor_value = 22.0);
+    set.await.unwrap();
+    let reading = soon(readings.next()).await.unwrap().unwrap();
+    assert_eq!(reading.value.sensor_value, 22.0);
+    assert!(reading.is_complete(), "{reading:?}");
+    let last = soon(readings.stop()).await.unwrap();
+    assert_eq!(last.code, Code::CONTENT);
+
+    let offset = |text: Option<&str>| objects::Device {
+        manufacturer: Some("not ours to write".into()),
+        timezone: Some("Europe/Berlin".into()),
+        utc_offset: text.map(Into::into),
+        ..Default::default()
+    };
+    soon(seen.write_as(0, &offset(Some("+02:00"))))
+        .await
+        .unwrap();
+    soon(seen.update_as(0, &offset(None))).await.unwrap();
+    let thing: objects::Device = soon(seen.read_as(0)).await.unwrap();
+    assert_eq!(thing.utc_offset.as_deref(), Some("+02:00"));
+    assert_eq!(thing.manufacturer.as_deref(), Some("Acme"));
+    soon(seen.write_as(0, &offset(None))).await.unwrap();
+    let thing: objects::Device = soon(seen.read_as(0)).await.unwrap();
+    assert_eq!(thing.utc_offset, None, "a Write replaces");
+
+    let second = objects::Temperature {
+        application_type: Some("cellar".into()),
+        ..Default::default()
+    };
+    let created = soon(seen.create_as(Some(5), &second)).await.unwrap();
+    assert_eq!(created.code, Code::CREATED);
+    let read: objects::Temperature = soon(seen.read_as(5)).await.unwrap();
+    assert_eq!(read.application_type.as_deref(), Some("cellar"));
+    let chosen = soon(seen.create_as(None, &second)).await.unwrap();
+    assert_eq!(chosen.location, Some(Path::instance(3303, 1)));
+
+    let refused = soon(seen.observe_as::<Newer>(0).into_future()).await;
+    assert!(matches!(refused, Err(RequestError::Version { .. })));
+    let refused = soon(seen.write_as(0, &Newer)).await;
+    assert!(matches!(refused, Err(RequestError::Version { .. })));
+}
+
+#[tokio::test]
+async fn other_definitions_apply_at_once_and_registrations_stay() {
+    let (server, _events, _device, seen) = pair().await;
+    let mut thermometer = ObjectDefinition::clone(objects::Temperature::DEFINITION);
+    let resources = thermometer.resources.to_mut();
+    let value = resources.iter_mut().find(|r| r.id == 5700).unwrap();
+    value.data_type = Some(lwm2m_codec::Type::Opaque);
+    let before = server.registry();
+    let mut registry = lwm2m_model::Registry::clone(&before);
+    registry.insert(thermometer);
+    server.replace_registry(registry);
+    // TLV has no types: the four bytes of the float are now what they are.
+    let tlv = seen.read("/3303/0/5700").format(ContentFormat::TLV);
+    let answer = soon(tlv.into_future()).await.unwrap();
+    assert_eq!(
+        answer.value(),
+        Some(&OwnedValue::Opaque(21.5_f32.to_be_bytes().to_vec()))
+    );
+    server.replace_registry(before);
+    let answer = soon(seen.read("/3303/0/5700").into_future()).await.unwrap();
+    assert_eq!(answer.value(), Some(&OwnedValue::Float(21.5)));
+}
+
+#[tokio::test]
 async fn an_observation_by_events_lives_until_it_is_stopped() {
     let (_server, mut events, device, seen) = pair().await;
     let answer = soon(seen.observe("/3303/0/5700").as_events().into_future())

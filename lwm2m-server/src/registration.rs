@@ -296,6 +296,14 @@ impl Registration {
             effective_version(self.version, object, stated)
         })
     }
+
+    /// The version by which to understand an object: that of
+    /// [`object_version`](Self::object_version), or for an object that is not registered the one
+    /// that the enabler implies.
+    pub fn version_of(&self, object: u16) -> Version {
+        self.object_version(object)
+            .unwrap_or_else(|| effective_version(self.version, object, None))
+    }
 }
 
 #[cfg(test)]

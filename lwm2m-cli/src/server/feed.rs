@@ -182,7 +182,8 @@ impl Feed {
     }
 
     fn on_notification(&self, registration: &Registration, notification: &Notification) {
-        let definitions = Definitions::new(self.server.registry(), registration);
+        let registry = self.server.registry();
+        let definitions = Definitions::new(&registry, registration);
         let endpoint = &registration.endpoint;
         if let Some(error) = &notification.error {
             tracing::warn!(%endpoint, %error, "values of a notification are lost");
@@ -207,7 +208,8 @@ impl Feed {
     }
 
     fn on_send(&self, registration: &Registration, records: &[Record]) {
-        let definitions = Definitions::new(self.server.registry(), registration);
+        let registry = self.server.registry();
+        let definitions = Definitions::new(&registry, registration);
         let records = &json::in_order(records, unix_time());
         let resource = |record: &Record| record.path.truncated(3);
         let paths: BTreeSet<Path> = records.iter().map(resource).collect();

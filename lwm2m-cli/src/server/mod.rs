@@ -1,6 +1,7 @@
 //! `lwm2m server`: a server with an HTTP interface.
 
 pub(crate) mod api;
+mod catalogue;
 mod credentials;
 pub(crate) mod feed;
 mod json;
@@ -14,7 +15,10 @@ use lwm2m_net::server::{Server, StartError};
 use lwm2m_server::{Config, EndpointPolicy};
 use tokio::net::TcpListener;
 
-use self::{api::Api, credentials::Credentials, feed::Feed, psk::PskArgument, store::Store};
+use self::{
+    api::Api, catalogue::Catalogue, credentials::Credentials, feed::Feed, psk::PskArgument,
+    store::Store,
+};
 use crate::{definitions, failure::Failure, output::Output, runtime};
 
 const COAP: &str = "0.0.0.0:5683";
@@ -64,6 +68,10 @@ pub(crate) struct Args {
     /// Read object definitions from the XML files of a folder; may be repeated
     #[arg(long, value_name = "DIR")]
     objects: Vec<PathBuf>,
+    /// Read the folders of --objects again as soon as a file in them changes. Without it, POST
+    /// /api/objectspecs does so
+    #[arg(long, requires = "objects")]
+    watch_objects: bool,
     /// Keep registrations, observations, and keys set over HTTP in a folder, over restarts; in
     /// memory without it
     #[arg(long, value_name = "DIR")]
@@ -103,7 +111,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     if !args.no_http {
         check_http(args.http, args.http_token.as_deref())?;
     }
-    let registry = definitions::load(&args.objects)?;
+    let folder = definitions::open(&args.objects)?;
     let store = match &args.data {
         Some(folder) => Some(Store::open(folder).map_err(Failure::runtime)?),
         None => None,
@@ -118,7 +126,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         true => None,
         false => Some(bind_http(args.http).await?),
     };
-    let (server, events) = start(&args, registry, store, &credentials).await?;
+    let (server, events) = start(&args, folder.registry().clone(), store, &credentials).await?;
     let http_address = match &http {
         Some(listener) => Some(listener.local_addr().map_err(Failure::runtime)?),
         None => None,
@@ -127,7 +135,21 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     output.addresses(&server.addresses(), http_address);
     let feed = Feed::new(server.clone());
     let pump = tokio::spawn(Arc::clone(&feed).pump(events, output));
-    let api = Api::new(server.clone(), credentials, feed, args.http_token);
+    let catalogue = Catalogue::new(folder, server.clone(), Arc::clone(&feed));
+    let watch = async {
+        match args.watch_objects {
+            true => Arc::clone(&catalogue).watch().await,
+            false => std::future::pending().await,
+        }
+    };
+    let token = args.http_token;
+    let api = Api::new(
+        server.clone(),
+        credentials,
+        feed,
+        Arc::clone(&catalogue),
+        token,
+    );
     let served = async {
         match http {
             Some(listener) => axum::serve(listener, api.router()).await,
@@ -139,6 +161,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         result = served => {
             result.map_err(|error| Failure::runtime(format!("HTTP ended: {error}")))
         }
+        () = watch => Ok(()),
         _ = pump => Err(Failure::runtime("the server ended")),
     };
     server.shutdown().await;

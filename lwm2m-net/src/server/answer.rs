@@ -3,7 +3,7 @@
 use std::{str, time::Duration};
 
 use lwm2m_codec::{ContentFormat, DecodeError, Decoder, Path, coap::Code, link::Links};
-use lwm2m_model::{OwnedValue, Registry, ver::effective_version};
+use lwm2m_model::{OwnedValue, Registry};
 use lwm2m_server::{ObservationId, Registration};
 
 /// A value of a payload that owns its bytes; see [`lwm2m_codec::Record`].
@@ -112,10 +112,7 @@ pub(super) fn decode(
     device: &Registration,
     registry: &Registry,
 ) -> (Vec<Record>, Option<DecodeError>) {
-    let types = registry.types(|object| {
-        let known = device.object_version(object);
-        known.unwrap_or_else(|| effective_version(device.version, object, None))
-    });
+    let types = registry.types(|object| device.version_of(object));
     let format = match format {
         Some(format) => format,
         None if payload.is_empty() => return (Vec::new(), None),

@@ -1,7 +1,7 @@
 //! What a Write or a Create carries.
 
 use lwm2m_codec::{ContentFormat, EncodeError, Encoder, MAX_ID, Path, Version};
-use lwm2m_model::{OwnedValue, Registry, coerce, ver::effective_version};
+use lwm2m_model::{OwnedValue, Registry, coerce};
 use lwm2m_server::Registration;
 
 use super::{Record, RequestError};
@@ -75,10 +75,7 @@ impl Body {
 
 /// Gives a value the type that the object's definition wants, if it can be given.
 fn fit(record: &mut Record, device: &Registration, registry: &Registry) {
-    let types = registry.types(|object| {
-        let known = device.object_version(object);
-        known.unwrap_or_else(|| effective_version(device.version, object, None))
-    });
+    let types = registry.types(|object| device.version_of(object));
     let wanted = lwm2m_codec::TypeOf::type_of(&types, record.path);
     if let (Some(wanted), Some(value)) = (wanted, &record.value)
         && let Some(value) = coerce(value.as_value(), wanted).and_then(OwnedValue::from_value)

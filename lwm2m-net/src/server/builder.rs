@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::{
     Events, Inner, JournalStore, Server, StoreError,
     core::{Core, unix_time},
+    definitions::Definitions,
     journal,
 };
 use crate::{BindError, Driver, Limits, PskStore};
@@ -124,11 +125,11 @@ impl Builder {
             report(&restored);
             store = Some(journal);
         }
-        let registry = Arc::new(self.registry);
-        let inner = Arc::new(Inner::new(Arc::clone(&registry)));
+        let definitions = Arc::new(Definitions::new(self.registry));
+        let inner = Arc::new(Inner::new(Arc::clone(&definitions)));
         let (sender, records) = mpsc::channel(JOURNAL_QUEUE);
         let sender = store.is_some().then_some(sender);
-        let core = Core::new(engine, registry, Arc::downgrade(&inner), sender);
+        let core = Core::new(engine, definitions, Arc::downgrade(&inner), sender);
         let mut driver = Driver::new(core).limits(self.limits);
         for address in self.coap {
             driver = driver.udp(address);

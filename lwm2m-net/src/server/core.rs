@@ -9,7 +9,6 @@ use std::{
 
 use lwm2m_coap::{Action, Engine, Input, Instant, PeerId, Transmit};
 use lwm2m_codec::coap::Code;
-use lwm2m_model::Registry;
 use lwm2m_server::{
     Event as EngineEvent, JournalRecord, ObservationId, Registration, RegistrationId, RequestId,
 };
@@ -18,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Answer, Device, Event, Inner, Notification, PendingRegister, RequestError, Server,
     answer::decode,
+    definitions::Definitions,
     request::{Operation, Options},
 };
 
@@ -49,7 +49,7 @@ struct Traffic {
 /// The engine with its requests, observations and events.
 pub(crate) struct Core {
     pub(super) engine: lwm2m_server::Server,
-    registry: Arc<Registry>,
+    definitions: Arc<Definitions>,
     server: Weak<Inner>,
     pending: HashMap<RequestId, Pending>,
     /// Requests by the keys that the application's side chose.
@@ -66,13 +66,13 @@ pub(crate) struct Core {
 impl Core {
     pub(super) fn new(
         engine: lwm2m_server::Server,
-        registry: Arc<Registry>,
+        definitions: Arc<Definitions>,
         server: Weak<Inner>,
         journal: Option<mpsc::Sender<JournalRecord>>,
     ) -> Self {
         Self {
             engine,
-            registry,
+            definitions,
             server,
             pending: HashMap::new(),
             keys: HashMap::new(),
@@ -123,7 +123,7 @@ impl Core {
         let registration = self.engine.find(endpoint);
         let registration = registration.ok_or(RequestError::NotRegistered)?;
         let (id, peer) = (registration.id, registration.peer);
-        let prepared = operation.prepare(registration, options, &self.registry)?;
+        let prepared = operation.prepare(registration, options, &self.definitions.current())?;
         let device = self.engine.device(id).ok_or(RequestError::NotRegistered)?;
         let device = match options.wait {
             Some(wait) => device.within(wait),
@@ -236,7 +236,8 @@ impl Core {
                     [path] => *path,
                     _ => lwm2m_codec::Path::ROOT,
                 };
-                let (records, error) = decode(format, base, &payload, device, &self.registry);
+                let (records, error) =
+                    decode(format, base, &payload, device, &self.definitions.current());
                 let notification = Notification {
                     observation,
                     paths,
@@ -274,7 +275,13 @@ impl Core {
             pending.operation.answer_base(),
             self.engine.registration(id),
         ) {
-            let decoded = decode(answer.format, base, &answer.payload, device, &self.registry);
+            let decoded = decode(
+                answer.format,
+                base,
+                &answer.payload,
+                device,
+                &self.definitions.current(),
+            );
             answer.records = decoded.0;
             result = decoded.1.map_or(Ok(()), Err);
         }
@@ -409,7 +416,13 @@ impl Core {
             } => {
                 let entry = self.engine.registration(registration)?;
                 let base = lwm2m_codec::Path::ROOT;
-                let (records, error) = decode(Some(format), base, &payload, entry, &self.registry);
+                let (records, error) = decode(
+                    Some(format),
+                    base,
+                    &payload,
+                    entry,
+                    &self.definitions.current(),
+                );
                 Event::Send {
                     device: self.device_of(entry)?,
                     format,

@@ -2,8 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use lwm2m_codec::Path;
-use lwm2m_model::{ObjectInstance, Reading, Reason, from_records, ver, ver::effective_version};
+use lwm2m_codec::{MAX_ID, Path};
+use lwm2m_model::{
+    ObjectInstance, Reading, Reason, ResourceDefinition, from_records, to_records, ver,
+};
 use lwm2m_server::{ObservationId, Registration, Target, WriteMode};
 
 use super::{Body, Observe, Record, Request, RequestError, Server, core::Core, request::Operation};
@@ -85,23 +87,73 @@ impl Device {
         &self,
         instance: u16,
     ) -> Result<Reading<T>, RequestError> {
-        let object = T::DEFINITION.id;
+        self.check_version::<T>().await?;
+        let path = Path::instance(T::DEFINITION.id, instance);
+        let answer = self.read(path).await?;
+        let records = answer.records.iter().map(Record::as_record);
+        Ok(from_records(instance, records))
+    }
+
+    /// Writes the writable resources of a struct to an instance; what else the instance has of
+    /// them is removed.
+    ///
+    /// # Errors
+    /// [`RequestError`]; [`RequestError::Version`] as with [`reading_as`](Self::reading_as).
+    pub async fn write_as<T: ObjectInstance>(
+        &self,
+        instance: u16,
+        value: &T,
+    ) -> Result<super::Answer, RequestError> {
+        self.check_version::<T>().await?;
+        let path = Path::instance(T::DEFINITION.id, instance);
+        self.write(path, writable(instance, value)).await
+    }
+
+    /// Writes the writable resources that a struct has a value of; the others stay.
+    ///
+    /// # Errors
+    /// As [`write_as`](Self::write_as).
+    pub async fn update_as<T: ObjectInstance>(
+        &self,
+        instance: u16,
+        value: &T,
+    ) -> Result<super::Answer, RequestError> {
+        self.check_version::<T>().await?;
+        let path = Path::instance(T::DEFINITION.id, instance);
+        self.update(path, writable(instance, value)).await
+    }
+
+    /// Creates an instance with the values of a struct; without an id the device chooses one,
+    /// and the answer has the [`location`](super::Answer::location). Of resources that servers
+    /// can't write the device may set its own values (TS-Core §6.3.5).
+    ///
+    /// # Errors
+    /// As [`write_as`](Self::write_as).
+    pub async fn create_as<T: ObjectInstance>(
+        &self,
+        instance: Option<u16>,
+        value: &T,
+    ) -> Result<super::Answer, RequestError> {
+        self.check_version::<T>().await?;
+        let records = owned(instance.unwrap_or(MAX_ID), value, |_| true);
+        self.create(T::DEFINITION.id, records).await
+    }
+
+    /// Fails if the device has another major version of the object than the struct
+    /// (TS-Core §7.2.1).
+    pub(super) async fn check_version<T: ObjectInstance>(&self) -> Result<(), RequestError> {
         let registration = self.registration().await?;
         let registration = registration.ok_or(RequestError::NotRegistered)?;
-        let device = registration
-            .object_version(object)
-            .unwrap_or_else(|| effective_version(registration.version, object, None));
-        let definition = T::DEFINITION.version;
-        if !ver::fit(definition, device).is_readable() {
-            return Err(RequestError::Version {
+        let object = T::DEFINITION.id;
+        let (definition, device) = (T::DEFINITION.version, registration.version_of(object));
+        match ver::fit(definition, device).is_readable() {
+            true => Ok(()),
+            false => Err(RequestError::Version {
                 object,
                 definition,
                 device,
-            });
+            }),
         }
-        let answer = self.read(Path::instance(object, instance)).await?;
-        let records = answer.records.iter().map(Record::as_record);
-        Ok(from_records(instance, records))
     }
 
     /// Asks for what exists below a path, and for the attributes there; the answer has
@@ -176,6 +228,25 @@ impl Device {
         Observe::new(self.clone(), path, false)
     }
 
+    /// Observes an instance, and makes a struct of each report.
+    ///
+    /// ```no_run
+    /// use lwm2m_model::objects::Temperature;
+    ///
+    /// # async fn f(device: lwm2m_net::server::Device) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut readings = device.observe_as::<Temperature>(0).pmin(1).pmax(60).await?;
+    /// println!("{} degrees", readings.first().value.sensor_value);
+    /// while let Some(reading) = readings.next().await {
+    ///     println!("{} degrees", reading?.value.sensor_value);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn observe_as<T: ObjectInstance>(&self, instance: u16) -> Observe<T> {
+        let path = Path::instance(T::DEFINITION.id, instance);
+        Observe::new(self.clone(), Ok(vec![path]), false)
+    }
+
     /// Observes several paths at once (LwM2M 1.1).
     pub fn observe_composite<P: AsPath>(&self, paths: impl IntoIterator<Item = P>) -> Observe {
         Observe::new(self.clone(), all(paths), true)
@@ -234,6 +305,20 @@ impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Device").field(&self.endpoint).finish()
     }
+}
+
+fn writable<T: ObjectInstance>(instance: u16, value: &T) -> Vec<Record> {
+    owned(instance, value, |resource| resource.operations.write)
+}
+
+fn owned<T: ObjectInstance>(
+    instance: u16,
+    value: &T,
+    wanted: fn(&ResourceDefinition) -> bool,
+) -> Vec<Record> {
+    to_records(instance, value, wanted)
+        .map(Record::from)
+        .collect()
 }
 
 /// A path, or a text such as `/3/0/9` that names one.

@@ -22,6 +22,7 @@ mod answer;
 mod body;
 mod builder;
 mod core;
+mod definitions;
 mod device;
 mod event;
 mod journal;
@@ -44,10 +45,10 @@ pub use self::{
     device::{AsPath, Device},
     event::{Event, Events, PendingRegister},
     journal::{JournalStore, StoreError},
-    observation::{Notification, Observation, Observe},
+    observation::{Notification, Observation, Observe, TypedObservation, Values},
     request::{Request, RequestError},
 };
-use self::{core::Core, request::Operation};
+use self::{core::Core, definitions::Definitions, request::Operation};
 use crate::{Closed, Counts, Handle, LocalAddrs, PostError};
 
 /// A running server. Clones are the same server; it ends when all of them and all its devices are
@@ -61,16 +62,16 @@ pub struct Server {
 pub(crate) struct Inner {
     /// Set when the driver has started; nobody has a handle before.
     handle: OnceLock<Handle<Core>>,
-    registry: Arc<Registry>,
+    definitions: Arc<Definitions>,
     addresses: OnceLock<LocalAddrs>,
     journal: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Inner {
-    fn new(registry: Arc<Registry>) -> Self {
+    fn new(definitions: Arc<Definitions>) -> Self {
         Self {
             handle: OnceLock::new(),
-            registry,
+            definitions,
             addresses: OnceLock::new(),
             journal: Mutex::new(None),
         }
@@ -120,9 +121,15 @@ impl Server {
         self.inner.addresses.get().cloned().unwrap_or_default()
     }
 
-    /// The object definitions by which payloads are understood.
-    pub fn registry(&self) -> &Arc<Registry> {
-        &self.inner.registry
+    /// The object definitions by which payloads are understood from now on.
+    pub fn registry(&self) -> Arc<Registry> {
+        self.inner.definitions.current()
+    }
+
+    /// Replaces the object definitions, without a restart: registrations and observations stay,
+    /// and what is encoded or decoded from now on goes by the new ones.
+    pub fn replace_registry(&self, registry: impl Into<Arc<Registry>>) {
+        self.inner.definitions.replace(registry.into());
     }
 
     /// A device by its endpoint name; it need not be registered yet.

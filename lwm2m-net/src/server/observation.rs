@@ -3,11 +3,13 @@
 use std::{
     fmt::{Display, Write},
     future::{Future, IntoFuture},
+    marker::PhantomData,
     pin::Pin,
     time::Duration,
 };
 
 use lwm2m_codec::{ContentFormat, DecodeError, Path};
+use lwm2m_model::{ObjectInstance, Reading, from_records};
 use lwm2m_server::ObservationId;
 use tokio::sync::mpsc;
 
@@ -41,10 +43,15 @@ impl Notification {
     }
 }
 
-/// An Observe that is sent when it is awaited.
+/// Says of an [`Observe`] that its reports are values by their paths, not structs.
+#[derive(Debug, Clone, Copy)]
+pub struct Values;
+
+/// An Observe that is sent when it is awaited; it gives an [`Observation`], or a
+/// [`TypedObservation`] of a struct `T`.
 #[derive(Debug)]
 #[must_use = "an Observe is sent when it is awaited"]
-pub struct Observe {
+pub struct Observe<T = Values> {
     device: Device,
     paths: Result<Vec<Path>, RequestError>,
     composite: bool,
@@ -52,9 +59,10 @@ pub struct Observe {
     format: Option<ContentFormat>,
     path_format: Option<ContentFormat>,
     timeout: Option<Duration>,
+    of: PhantomData<fn() -> T>,
 }
 
-impl Observe {
+impl<T> Observe<T> {
     pub(super) const fn new(
         device: Device,
         paths: Result<Vec<Path>, RequestError>,
@@ -68,6 +76,7 @@ impl Observe {
             format: None,
             path_format: None,
             timeout: None,
+            of: PhantomData,
         }
     }
 
@@ -130,7 +139,7 @@ impl Observe {
         }
     }
 
-    async fn start(self) -> Result<Observation, RequestError> {
+    async fn observe(self) -> Result<Observation, RequestError> {
         let device = self.device.clone();
         let (stream, notifications) = mpsc::channel(MAX_NOTIFICATIONS);
         let answer = self.as_events().stream(stream).await?;
@@ -149,8 +158,31 @@ impl IntoFuture for Observe {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.start())
+        Box::pin(self.observe())
     }
+}
+
+impl<T: ObjectInstance> IntoFuture for Observe<T> {
+    type Output = Result<TypedObservation<T>, RequestError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            self.device.check_version::<T>().await?;
+            let path = self.paths.clone()?.first().copied();
+            let instance = path.and_then(|path| path.instance_id()).unwrap_or(0);
+            let observation = self.observe().await?;
+            Ok(TypedObservation {
+                first: read(instance, &observation.answer.records),
+                instance,
+                observation,
+            })
+        })
+    }
+}
+
+fn read<T: ObjectInstance>(instance: u16, records: &[Record]) -> Reading<T> {
+    from_records(instance, records.iter().map(Record::as_record))
 }
 
 /// A running observation. Dropped, it ends: the device learns it from the Reset to its next
@@ -189,6 +221,47 @@ impl Observation {
             Some(id) => self.device.stop_observing(id).await,
             None => Ok(self.answer.clone()),
         }
+    }
+}
+
+/// A running observation of an instance, as structs; see
+/// [`Device::observe_as`](super::Device::observe_as). Dropped, it ends.
+#[derive(Debug)]
+pub struct TypedObservation<T: ObjectInstance> {
+    instance: u16,
+    first: Reading<T>,
+    observation: Observation,
+}
+
+impl<T: ObjectInstance> TypedObservation<T> {
+    /// The instance as it was when the observation began.
+    pub const fn first(&self) -> &Reading<T> {
+        &self.first
+    }
+
+    /// The observation of the values behind it.
+    pub const fn observation(&self) -> &Observation {
+        &self.observation
+    }
+
+    /// The instance as the device reports it next; `None` when the observation has ended.
+    ///
+    /// # Errors
+    /// Why the device's payload can't be decoded; the observation goes on.
+    pub async fn next(&mut self) -> Option<Result<Reading<T>, DecodeError>> {
+        let notification = self.observation.next().await?;
+        Some(match notification.error {
+            Some(error) => Err(error),
+            None => Ok(read(self.instance, &notification.records)),
+        })
+    }
+
+    /// Ends the observation by a request, as [`Observation::stop`].
+    ///
+    /// # Errors
+    /// [`RequestError`]; the observation has ended all the same.
+    pub async fn stop(self) -> Result<Answer, RequestError> {
+        self.observation.stop().await
     }
 }
 

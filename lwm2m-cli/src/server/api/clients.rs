@@ -9,6 +9,7 @@ use axum::{
     response::Response,
 };
 use lwm2m_codec::Path;
+use lwm2m_model::Registry;
 use lwm2m_net::server::{Answer, Body, Device, Record, Request, RequestError};
 use lwm2m_server::{ObservationId, Registration};
 use serde_json::{Value, json};
@@ -52,15 +53,6 @@ pub(crate) async fn show(
     Ok(ok(&describe(&api, &registration).await?))
 }
 
-pub(crate) async fn specifications(
-    State(api): State<Arc<Api>>,
-    Segments(endpoint): Segments<String>,
-) -> Result<Response, ApiError> {
-    let (_, registration) = device(&api, &endpoint).await?;
-    let definitions = Definitions::new(api.server.registry(), &registration);
-    Ok(ok(&definitions.all().map(json::specification).collect()))
-}
-
 async fn describe(api: &Api, registration: &Registration) -> Result<Value, ApiError> {
     let sleeping = match registration.queue_mode {
         true => {
@@ -72,7 +64,7 @@ async fn describe(api: &Api, registration: &Registration) -> Result<Value, ApiEr
     Ok(json::registration(registration, sleeping))
 }
 
-async fn device(api: &Api, endpoint: &str) -> Result<(Device, Registration), ApiError> {
+pub(super) async fn device(api: &Api, endpoint: &str) -> Result<(Device, Registration), ApiError> {
     let device = api.server.device(endpoint);
     match device.registration().await? {
         Some(registration) => Ok((device, registration)),
@@ -125,6 +117,7 @@ struct Call<'a> {
     api: &'a Api,
     device: Device,
     registration: Registration,
+    registry: Arc<Registry>,
     query: Query,
     body: Bytes,
     text: bool,
@@ -148,6 +141,7 @@ pub(crate) async fn operate(
         api: &api,
         device,
         registration,
+        registry: api.server.registry(),
         query,
         body,
         text: content_type.is_some_and(|value| value.starts_with("text/plain")),
@@ -203,7 +197,7 @@ pub(crate) async fn operate(
 
 impl Call<'_> {
     fn definitions(&self) -> Definitions<'_> {
-        Definitions::new(self.api.server.registry(), &self.registration)
+        Definitions::new(&self.registry, &self.registration)
     }
 
     fn json(&self) -> Result<Value, ApiError> {
@@ -423,7 +417,8 @@ fn respond(
         Err(RequestError::Refused(answer)) => *answer,
         Err(error) => return Err(error.into()),
     };
-    let definitions = Definitions::new(server.registry(), registration);
+    let registry = server.registry();
+    let definitions = Definitions::new(&registry, registration);
     Ok(json::answer(&answer, shape, definitions))
 }
 

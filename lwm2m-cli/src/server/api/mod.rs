@@ -4,6 +4,7 @@ mod clients;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod guard;
+mod objectspecs;
 mod query;
 mod security;
 
@@ -23,7 +24,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use self::error::ApiError;
-use super::{credentials::Credentials, feed::Feed};
+use super::{catalogue::Catalogue, credentials::Credentials, feed::Feed};
 
 /// Longest body of a request, in bytes.
 const MAX_BODY: usize = 256 * 1024;
@@ -34,6 +35,7 @@ pub(crate) struct Api {
     server: Server,
     credentials: Credentials,
     feed: Arc<Feed>,
+    catalogue: Arc<Catalogue>,
     token: Option<Zeroizing<String>>,
 }
 
@@ -42,12 +44,14 @@ impl Api {
         server: Server,
         credentials: Credentials,
         feed: Arc<Feed>,
+        catalogue: Arc<Catalogue>,
         token: Option<String>,
     ) -> Arc<Self> {
         Arc::new(Self {
             server,
             credentials,
             feed,
+            catalogue,
             token: token.map(Zeroizing::new),
         })
     }
@@ -57,7 +61,11 @@ impl Api {
             .route("/api/clients", get(clients::list))
             .route("/api/clients/{endpoint}", get(clients::show))
             .route("/api/clients/{endpoint}/{*target}", any(clients::operate))
-            .route("/api/objectspecs/{endpoint}", get(clients::specifications))
+            .route(
+                "/api/objectspecs",
+                get(objectspecs::list).post(objectspecs::reload),
+            )
+            .route("/api/objectspecs/{endpoint}", get(objectspecs::of_device))
             .route(
                 "/api/security/clients",
                 get(security::list).put(security::put),

@@ -1,7 +1,7 @@
 //! The object definitions that apply to a device.
 
 use lwm2m_codec::Path;
-use lwm2m_model::{ObjectDefinition, Registry, ResourceDefinition, ver::effective_version};
+use lwm2m_model::{ObjectDefinition, Registry, ResourceDefinition};
 use lwm2m_server::Registration;
 
 /// Finds the definitions that fit the versions of a device's objects.
@@ -18,9 +18,9 @@ impl<'a> Definitions<'a> {
 
     /// The definition of an object.
     pub(crate) fn object(&self, id: u16) -> Option<&'a ObjectDefinition> {
-        let version = self.device.object_version(id);
-        let version = version.unwrap_or_else(|| effective_version(self.device.version, id, None));
-        self.registry.best(id, version).map(|d| &**d)
+        self.registry
+            .best(id, self.device.version_of(id))
+            .map(|d| &**d)
     }
 
     /// The definition of the resource that a path names or lies in.
