@@ -42,6 +42,20 @@ pub(crate) fn test(context: &Context) -> Result<Done, Failure> {
     })
 }
 
+/// The project in `examples/` that is no member of the workspace, as one of a user would be.
+pub(crate) fn examples(context: &Context) -> Result<Done, Failure> {
+    let folder = context.root.join("examples/own-object");
+    // The versions that the workspace is tested with; git ignores the copy.
+    let copied = std::fs::copy(context.root.join("Cargo.lock"), folder.join("Cargo.lock"));
+    copied.map_err(|error| Failure(format!("{}: {error}", folder.display())))?;
+    let mut command = cargo(context, &["build", "--quiet"]);
+    command
+        .current_dir(&folder)
+        .env("CARGO_TARGET_DIR", context.target().join("examples"));
+    run(context, &mut command)?;
+    Ok(Done::Checked)
+}
+
 /// Adds up the tests that libtest reports as passed.
 fn passed(output: &str) -> usize {
     output

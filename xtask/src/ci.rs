@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::step::{Context, Report, Step};
-use crate::{checks, codegen, deny, interop, msrv, no_std, tidy};
+use crate::{checks, codegen, deny, interop, msrv, no_std, registry_check, tidy};
 
 /// The checks: quick ones first, so that a slip is found before anything is compiled.
 pub(crate) const STEPS: &[Step] = &[
@@ -37,6 +37,16 @@ pub(crate) const STEPS: &[Step] = &[
         name: "test",
         about: "all tests pass (skipped if LWM2M_CI_TESTED=1 says that they just did)",
         run: checks::test,
+    },
+    Step {
+        name: "examples",
+        about: "the example project outside of the workspace builds, its objects generated",
+        run: checks::examples,
+    },
+    Step {
+        name: "registry-check",
+        about: "all objects of OMA's registry: read, generated, compiled, through all formats",
+        run: registry_check::run,
     },
     Step {
         name: "interop",

@@ -4,11 +4,11 @@
 //! one crate without a warning, and random instances of each go through every payload format. The
 //! registry is not ours, so it is not in this repository, and neither is what is made of it.
 
+mod figures;
 mod memory;
 
 use std::{
     collections::BTreeSet,
-    fmt::Write,
     fs,
     path::{Path, PathBuf},
     time::Instant,
@@ -24,8 +24,10 @@ use lwm2m_model::Registry;
 
 use crate::{
     command::{capture, cargo},
+    document::{self, machine},
     step::{Context, Done, Failure},
 };
+use figures::{Figures, mebibytes, seconds};
 use memory::Watch;
 
 /// The tests of the crate that is written; the list of objects is added.
@@ -34,35 +36,59 @@ const ROUND_TRIP: &str = include_str!("registry_check/round_trip.rs");
 /// Objects of one test function; they run side by side.
 const OBJECTS_PER_TEST: usize = 32;
 
+/// The document that has the figures, the one that has times only, and who writes them there.
+const DOCUMENT: &str = "docs/registry.md";
+const BENCHMARKS: &str = "docs/benchmarks.md";
+const WRITER: &str = "cargo xtask registry-check --write";
+
 /// Runs the check.
 pub(crate) fn run(context: &Context) -> Result<Done, Failure> {
     let Some(folder) = registry(context) else {
-        let how = "no registry: set LWM2M_REGISTRY to a copy of \
-                   github.com/OpenMobileAlliance/lwm2m-registry";
-        return Ok(Done::Partly(how.into()));
+        return Ok(absent());
     };
-    let watch = Watch::start();
-    let mut told = String::new();
-    let (registry, files) = read(&folder, &mut told)?;
-    lint(&folder, &mut told)?;
-    let krate = context.target().join("registry-check");
-    write(context, &krate, &registry, &files, &mut told)?;
-    let compiled = build(context, &krate, &mut told);
-    if let Some(peak) = watch.finish() {
-        tell(
-            &mut told,
-            format_args!("peak memory of all processes: {peak} MiB"),
-        );
+    let figures = check(context, &folder)?;
+    if !context.quiet {
+        println!("{figures}");
     }
-    println!("{told}");
-    compiled?;
-    let objects: BTreeSet<u16> = registry.iter().map(|definition| definition.id).collect();
+    Ok(Done::CheckedWith(figures.summary()))
+}
+
+/// Runs the check and writes the figures to the document.
+pub(crate) fn run_and_write(context: &Context) -> Result<Done, Failure> {
+    let Some(folder) = registry(context) else {
+        return Ok(absent());
+    };
+    let figures = check(context, &folder)?;
+    println!("{figures}");
+    let section = format!("{}\n\n{}", machine(context), figures.to_markdown());
+    document::write(context, DOCUMENT, WRITER, section.trim_end())?;
+    let costs = format!("{}\n\n{}", machine(context), figures.costs());
+    document::write(context, BENCHMARKS, WRITER, costs.trim_end())?;
     Ok(Done::CheckedWith(format!(
-        "{} files, {} objects, {} versions",
-        files.len(),
-        objects.len(),
-        registry.iter().count()
+        "wrote {DOCUMENT} and {BENCHMARKS}"
     )))
+}
+
+fn absent() -> Done {
+    let how = "no registry: set LWM2M_REGISTRY to a copy of \
+               github.com/OpenMobileAlliance/lwm2m-registry";
+    Done::Partly(how.into())
+}
+
+fn check(context: &Context, folder: &Path) -> Result<Figures, Failure> {
+    let start = Instant::now();
+    let watch = Watch::start();
+    let mut figures = Figures::default();
+    let (registry, files) = read(folder, &mut figures)?;
+    lint(folder, &mut figures)?;
+    let krate = context.target().join("registry-check");
+    write(context, &krate, &registry, &files, &mut figures)?;
+    build(context, &krate, &mut figures)?;
+    figures.add("the whole check", seconds(start));
+    if let Some(peak) = watch.finish() {
+        figures.add("peak memory of all processes together", mebibytes(peak));
+    }
+    Ok(figures)
 }
 
 /// The folder that is named, or the one beside the workspace.
@@ -72,41 +98,44 @@ fn registry(context: &Context) -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-fn tell(told: &mut String, line: std::fmt::Arguments<'_>) {
-    // Writing to a string can't fail.
-    let _ = writeln!(told, "{line}");
-}
-
 /// Reads every file, and tells which ones hold no definitions.
-fn read(folder: &Path, told: &mut String) -> Result<(Registry, Vec<PathBuf>), Failure> {
+fn read(folder: &Path, figures: &mut Figures) -> Result<(Registry, Vec<PathBuf>), Failure> {
     let start = Instant::now();
     let mut definitions = Folder::new(folder, Registry::new());
     let changes = definitions
         .reload()
         .map_err(|error| Failure(error.to_string()))?;
-    let took = start.elapsed().as_secs_f64();
+    figures.add(
+        "reading all files, debug build of the reader",
+        seconds(start),
+    );
+    if let Some(peak) = memory::own_peak() {
+        figures.add("peak memory of this program after reading", mebibytes(peak));
+    }
     if !changes.failed.is_empty() {
         let failed: Vec<String> = changes.failed.iter().map(ToString::to_string).collect();
         return Err(Failure(failed.join("\n")));
     }
-    for path in &changes.skipped {
-        tell(told, format_args!("no definitions in {}", path.display()));
-    }
+    let name = |path: &PathBuf| {
+        let inside = path.strip_prefix(folder).unwrap_or(path);
+        inside.display().to_string()
+    };
+    let skipped: Vec<String> = changes.skipped.iter().map(name).collect();
     let registry = definitions.registry().clone();
+    let objects: BTreeSet<u16> = registry.iter().map(|definition| definition.id).collect();
     let resources: usize = registry.iter().map(|d| d.resources.len()).sum();
-    tell(
-        told,
-        format_args!(
-            "read: {} files, {} versions of objects, {resources} resources, {} warnings, {took:.2} s",
-            changes.read.len(),
-            registry.iter().count(),
-            changes.warnings.len(),
-        ),
-    );
+    figures.add("files of definitions read", changes.read.len());
+    figures.add("files that hold no definitions", skipped.join(", "));
+    figures.add("objects", objects.len());
+    figures.add("versions of objects", registry.iter().count());
+    figures.add("resources", resources);
+    for (_, warning) in &changes.warnings {
+        *figures.warnings.entry(warning.kind.id()).or_default() += 1;
+    }
     Ok((registry, changes.read))
 }
 
-fn lint(folder: &Path, told: &mut String) -> Result<(), Failure> {
+fn lint(folder: &Path, figures: &mut Figures) -> Result<(), Failure> {
     let fail = |error: lwm2m_build::folder::FolderError| Failure(error.to_string());
     let mut linter = Linter::new();
     let mut files = 0;
@@ -120,20 +149,12 @@ fn lint(folder: &Path, told: &mut String) -> Result<(), Failure> {
         files += usize::from(matches!(kind, FileKind::Definitions(_)));
     }
     let findings = linter.finish();
-    let counts = lint::count(&findings);
-    tell(
-        told,
-        format_args!(
-            "lint of version_history: {files} files, {} findings",
-            findings.len()
-        ),
-    );
-    for (rule, count) in counts {
-        tell(
-            told,
-            format_args!("{count:>6}  {:<7}  {rule}", rule.severity().to_string()),
-        );
-    }
+    figures.add("files of version_history that were linted", files);
+    figures.add("findings of lint", findings.len());
+    figures.lint = lint::count(&findings).into_iter().collect();
+    figures
+        .lint
+        .sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     Ok(())
 }
 
@@ -143,22 +164,25 @@ fn write(
     krate: &Path,
     registry: &Registry,
     files: &[PathBuf],
-    told: &mut String,
+    figures: &mut Figures,
 ) -> Result<(), Failure> {
     let start = Instant::now();
     let sources = generate_all(registry).map_err(|error| Failure(error.to_string()))?;
-    let took = start.elapsed().as_secs_f64();
+    figures.add(
+        "generating all modules, debug build of the generator",
+        seconds(start),
+    );
+    if let Some(peak) = memory::own_peak() {
+        figures.add(
+            "peak memory of this program after generating",
+            mebibytes(peak),
+        );
+    }
     let lines: usize = sources
         .iter()
         .map(|(_, source)| source.lines().count())
         .sum();
-    tell(
-        told,
-        format_args!(
-            "generated: {} modules, {lines} lines, {took:.2} s",
-            sources.len() - 1
-        ),
-    );
+    figures.add("lines generated", lines);
     let objects = krate.join("src/objects");
     if objects.is_dir() {
         // Modules of a registry before must not take part.
@@ -226,9 +250,9 @@ fn tests(registry: &Registry) -> String {
 }
 
 /// Compiles the crate and runs its tests.
-fn build(context: &Context, krate: &Path, told: &mut String) -> Result<(), Failure> {
+fn build(context: &Context, krate: &Path, figures: &mut Figures) -> Result<(), Failure> {
     let target = krate.join("target");
-    let run = |arguments: &[&str], what: &str, told: &mut String| {
+    let run = |arguments: &[&str], what: &str, figures: &mut Figures| {
         let start = Instant::now();
         let mut command = cargo(context, arguments);
         command
@@ -236,18 +260,13 @@ fn build(context: &Context, krate: &Path, told: &mut String) -> Result<(), Failu
             .env("CARGO_TARGET_DIR", &target)
             .env("REGISTRY_FILES", krate.join("files.txt"));
         let output = capture(&mut command)?;
-        tell(
-            told,
-            format_args!("{what}: {:.1} s", start.elapsed().as_secs_f64()),
-        );
+        figures.add(what, seconds(start));
         Ok::<String, Failure>(output)
     };
-    run(
-        &["build", "--quiet"],
-        "compiled the crate, with what it depends on",
-        told,
-    )?;
-    run(&["test", "--quiet", "--no-run"], "compiled its tests", told)?;
+    let what = "compiling the crate and what it depends on, no warning";
+    run(&["build", "--quiet"], what, figures)?;
+    let what = "compiling its tests";
+    run(&["test", "--quiet", "--no-run"], what, figures)?;
     let arguments = [
         "test",
         "--quiet",
@@ -256,23 +275,21 @@ fn build(context: &Context, krate: &Path, told: &mut String) -> Result<(), Failu
         "--",
         "--nocapture",
     ];
-    let output = run(&arguments, "random instances through four formats", told)?;
-    let count = |line: &str| {
-        line.split("payloads: ")
-            .nth(1)?
-            .trim()
-            .parse::<usize>()
-            .ok()
+    let what = "random instances through TLV, SenML CBOR, SenML JSON and LwM2M CBOR";
+    let output = run(&arguments, what, figures)?;
+    let after = |word: &'static str| {
+        let lines = output.lines();
+        lines.filter_map(move |line| Some(line.split_once(word)?.1.trim()))
     };
-    let payloads: usize = output.lines().filter_map(count).sum();
-    tell(told, format_args!("payloads there and back: {payloads}"));
-    if payloads == 0 {
-        return Err(Failure("no payload went there and back".into()));
+    let payloads: usize = after("payloads: ")
+        .filter_map(|n| n.parse::<usize>().ok())
+        .sum();
+    figures.add("payloads there and back", payloads);
+    for took in after("loaded: ") {
+        figures.add("reading all files, optimized build of the reader", took);
     }
-    for line in output.lines() {
-        if let Some(at) = line.find("loaded: ") {
-            tell(told, format_args!("{}", line.split_at(at).1));
-        }
+    match payloads {
+        0 => Err(Failure("no payload went there and back".into())),
+        _ => Ok(()),
     }
-    Ok(())
 }

@@ -86,3 +86,17 @@ pub enum WarningKind {
     #[error("resource {0} has no type")]
     TypeMissing(u16),
 }
+
+impl WarningKind {
+    /// A short name, for counts.
+    pub const fn id(&self) -> &'static str {
+        match self {
+            Self::NameMissing => "name-missing",
+            Self::UrnMismatch => "urn-mismatch",
+            Self::RangeNotUnderstood(_) => "range-not-understood",
+            Self::TypedExecutable(_) => "typed-executable",
+            Self::MultipleExecutable(_) => "multiple-executable",
+            Self::TypeMissing(_) => "type-missing",
+        }
+    }
+}

@@ -53,6 +53,14 @@ impl Watch {
     }
 }
 
+/// The most memory that this program alone has had, in MiB; `None` where the system does not tell.
+pub(super) fn own_peak() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes / 1024)
+}
+
 /// Memory in bytes of this program and its descendants; 0 where there is no `/proc`.
 fn now() -> u64 {
     let mut processes: BTreeMap<u32, (u32, u64)> = BTreeMap::new();
