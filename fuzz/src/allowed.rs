@@ -1,16 +1,19 @@
 //! What may differ, and why: every exception from equality has its name here.
 
+use std::collections::HashMap;
+
 use lwm2m_codec::{ContentFormat, Path, Value, arguments::Arguments};
 
 use crate::input::{Owned, OwnedValue};
 
-/// Records of one path with values of different types: no object definition knows both types, so
-/// that the formats without types can't tell them apart.
-pub(crate) fn types_differ_for_one_path(records: &[Owned]) -> bool {
-    records.iter().any(|record| {
-        let first = records.iter().find(|other| other.path == record.path);
-        first.is_some_and(|first| first.data_type() != record.data_type())
-    })
+/// Records of one resource with values of different types: no object definition knows both types,
+/// so that the formats without types can't tell them apart.
+pub(crate) fn types_differ_in_one_resource(records: &[Owned]) -> bool {
+    let mut types = HashMap::new();
+    records
+        .iter()
+        .filter_map(|record| Some((record.path.truncated(3), record.data_type()?)))
+        .any(|(resource, found)| *types.entry(resource).or_insert(found) != found)
 }
 
 /// Nothing at all in LwM2M CBOR is an answer without payload, since its outermost map has at least

@@ -1,6 +1,6 @@
 //! What a payload target makes of its bytes: where the payload stands, what types are known.
 
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
 use lwm2m_codec::{ContentFormat, DecodeError, Decoder, Path, Type, TypeOf, Value};
 use lwm2m_model::Registry;
@@ -165,12 +165,20 @@ impl OwnedValue {
     }
 }
 
-/// The types that records imply: those of their values, by path.
-pub(crate) struct TypesOf<'r>(pub(crate) &'r [Owned]);
+/// The types that records imply: those of their values, by resource.
+pub(crate) struct TypesOf(HashMap<Path, Type>);
 
-impl TypeOf for TypesOf<'_> {
+impl TypesOf {
+    pub(crate) fn of(records: &[Owned]) -> Self {
+        let types = records
+            .iter()
+            .filter_map(|record| Some((record.path.truncated(3), record.data_type()?)));
+        Self(types.collect())
+    }
+}
+
+impl TypeOf for TypesOf {
     fn type_of(&self, path: Path) -> Option<Type> {
-        let record = self.0.iter().find(|record| record.path == path)?;
-        record.data_type()
+        self.0.get(&path.truncated(3)).copied()
     }
 }

@@ -133,7 +133,7 @@ fn again(format: ContentFormat, base: Path, records: &[Owned]) {
     let Some(bytes) = through(format, base, records) else {
         return;
     };
-    let types = TypesOf(records);
+    let types = TypesOf::of(records);
     let again: Vec<Owned> = decoded(format, base, &bytes, &types).expect("just decoded");
     let second = encode(format, base, &again).expect("the same records");
     assert_eq!(bytes, second, "bytes of {format} after two round trips");
@@ -150,10 +150,10 @@ pub(crate) fn through(format: ContentFormat, base: Path, records: &[Owned]) -> O
         ) => return None,
         Err(other) => panic!("{format}: {other}"),
     };
-    if allowed::types_differ_for_one_path(records) || allowed::is_no_payload(format, &bytes) {
+    if allowed::types_differ_in_one_resource(records) || allowed::is_no_payload(format, &bytes) {
         return None;
     }
-    let types = TypesOf(records);
+    let types = TypesOf::of(records);
     let got = match decoded(format, base, &bytes, &types) {
         Ok(got) => got,
         Err(error) => panic!("{format} of {records:?}: {error} in {bytes:02x?}"),
@@ -174,7 +174,7 @@ fn decoded(
     format: ContentFormat,
     base: Path,
     bytes: &[u8],
-    types: &TypesOf<'_>,
+    types: &TypesOf,
 ) -> Result<Vec<Owned>, DecodeError> {
     Decoder::new(format, base, bytes, types)?
         .map(|record| record.map(|record| Owned::of(&record)))

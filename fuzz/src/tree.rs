@@ -110,9 +110,14 @@ fn records(bytes: &mut Unstructured<'_>) -> Result<(Path, u16, Vec<Owned>)> {
             };
             match values {
                 Resource::Single(leaf) => push(path, leaf),
+                // All instances of a resource have one type: that of the first.
                 Resource::Multiple(leaves) => {
+                    let mut first = None;
                     for (instance, leaf) in leaves {
-                        if let Some(path) = path.child(instance) {
+                        let kind = std::mem::discriminant(&leaf);
+                        if let Some(path) = path.child(instance)
+                            && *first.get_or_insert(kind) == kind
+                        {
                             push(path, leaf);
                         }
                     }
