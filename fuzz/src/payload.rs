@@ -1,7 +1,10 @@
 //! The payload formats: what decodes is encoded and decoded again, in its own format and in all
 //! others, and is what other libraries say.
 
-use lwm2m_codec::{ContentFormat, DecodeError, Decoder, EncodeError, Encoder, MAX_RECORDS, Path};
+use lwm2m_codec::{
+    ContentFormat, DecodeError, Decoder, EncodeError, Encoder, Floats, Instances, Keys, Layout,
+    MAX_RECORDS, Names, Path, TranscodeError, transcode,
+};
 
 use crate::{
     Verdict, allowed, differential,
@@ -70,7 +73,11 @@ fn run(format: ContentFormat, data: &[u8]) -> Verdict {
     };
     again(format, base, &records);
     for other in TREES {
+        for layout in LAYOUTS {
+            through_layout(other, base, layout, &records);
+        }
         through(other, base, &records);
+        transcoded(&input, format, other, base, &records);
     }
     Verdict::Accepted
 }
@@ -135,13 +142,50 @@ fn again(format: ContentFormat, base: Path, records: &[Owned]) {
     };
     let types = TypesOf::of(records);
     let again: Vec<Owned> = decoded(format, base, &bytes, &types).expect("just decoded");
-    let second = encode(format, base, &again).expect("the same records");
+    let second = encode(format, base, Layout::default(), &again).expect("the same records");
     assert_eq!(bytes, second, "bytes of {format} after two round trips");
+}
+
+/// Transcodes without owned records in between: the bytes are those of the records.
+fn transcoded(
+    input: &Input<'_>,
+    from: ContentFormat,
+    to: ContentFormat,
+    base: Path,
+    records: &[Owned],
+) {
+    let mut buf = vec![0; size(records)];
+    let Ok(encoder) = Encoder::new(to, base, &mut buf) else {
+        return;
+    };
+    let decoder = input.decoder(from).expect("just decoded");
+    match (
+        transcode(decoder, encoder),
+        encode(to, base, Layout::default(), records),
+    ) {
+        (Ok(len), bytes) => assert_eq!(bytes.as_deref(), Ok(&buf[..len])),
+        // A place that is asked for is none that is empty.
+        (Err(TranscodeError::Encode(EncodeError::NotExpressible { path, .. })), _)
+            if from.has_containers() != to.has_containers()
+                && records.iter().any(|r| r.path == path && r.value.is_none()) => {}
+        (Err(TranscodeError::Encode(error)), bytes) => assert_eq!(bytes, Err(error)),
+        (Err(other), _) => panic!("{other}"),
+    }
 }
 
 /// Encodes records and decodes them, if the format can carry them; they must be the same.
 pub(crate) fn through(format: ContentFormat, base: Path, records: &[Owned]) -> Option<Vec<u8>> {
-    let bytes = match encode(format, base, records) {
+    through_layout(format, base, Layout::default(), records)
+}
+
+/// Encodes in a layout and decodes, as [`through`].
+pub(crate) fn through_layout(
+    format: ContentFormat,
+    base: Path,
+    layout: Layout,
+    records: &[Owned],
+) -> Option<Vec<u8>> {
+    let bytes = match encode(format, base, layout, records) {
         Ok(bytes) => bytes,
         Err(
             EncodeError::NotExpressible { .. }
@@ -158,9 +202,14 @@ pub(crate) fn through(format: ContentFormat, base: Path, records: &[Owned]) -> O
         Ok(got) => got,
         Err(error) => panic!("{format} of {records:?}: {error} in {bytes:02x?}"),
     };
+    // What the encoder takes for granted.
+    let implied = match layout.instances {
+        Instances::Written if format == ContentFormat::TLV && base.len() == 2 => base.truncated(1),
+        _ => base,
+    };
     let want: Vec<Owned> = records
         .iter()
-        .filter(|record| !allowed::needs_no_element(format, base, record, records))
+        .filter(|record| !allowed::needs_no_element(format, implied, record, records))
         .cloned()
         .collect();
     assert!(
@@ -181,20 +230,40 @@ fn decoded(
         .collect()
 }
 
-pub(crate) fn encode(
+fn encode(
     format: ContentFormat,
     base: Path,
+    layout: Layout,
     records: &[Owned],
 ) -> Result<Vec<u8>, EncodeError> {
-    let size: usize = records.iter().map(room).sum();
-    let mut buf = vec![0; size + ROOM_PER_RECORD];
-    let mut encoder = Encoder::new(format, base, &mut buf)?;
+    let mut buf = vec![0; size(records)];
+    let mut encoder = Encoder::with_layout(format, base, &mut buf, layout)?;
     for record in records {
         encoder.push(&record.record())?;
     }
     let len = encoder.finish()?;
     buf.truncate(len);
     Ok(buf)
+}
+
+/// The layouts that differ from the default.
+pub(crate) const LAYOUTS: [Layout; 2] = [
+    Layout {
+        names: Names::Absolute,
+        keys: Keys::Flat,
+        floats: Floats::Double,
+        instances: Instances::Written,
+    },
+    Layout {
+        names: Names::Absolute,
+        keys: Keys::Nested,
+        floats: Floats::Shortest,
+        instances: Instances::Written,
+    },
+];
+
+fn size(records: &[Owned]) -> usize {
+    records.iter().map(room).sum::<usize>() + ROOM_PER_RECORD
 }
 
 fn room(record: &Owned) -> usize {

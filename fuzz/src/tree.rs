@@ -8,7 +8,7 @@ use lwm2m_codec::{ContentFormat, ObjectLink, Path, Value};
 use crate::{
     Verdict,
     input::{Owned, OwnedValue},
-    payload::{TREES, through},
+    payload::{LAYOUTS, TREES, through, through_layout},
 };
 
 /// The ids below one object and what is there, in the order of the ids.
@@ -78,6 +78,13 @@ pub fn tree(data: &[u8]) -> Verdict {
     for format in TREES {
         let bytes = through(format, base, &records);
         assert!(bytes.is_some(), "{format} from {base}: {records:?}");
+        for layout in LAYOUTS {
+            let bytes = through_layout(format, base, layout, &records);
+            assert!(
+                bytes.is_some(),
+                "{format} from {base}: {records:?} {layout:?}"
+            );
+        }
         if format != ContentFormat::TLV {
             assert!(
                 through(format, Path::ROOT, &records).is_some(),

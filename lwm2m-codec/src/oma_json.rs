@@ -98,8 +98,7 @@ fn field<'a>(reader: &mut Reader<'a>, fields: &mut Fields<'a>) -> Result<(), Dec
     let at = reader.pos();
     let value = match reader.key()?.as_plain() {
         Some("n") => {
-            fields.name = Some(Piece::of(reader.string()?));
-            return Ok(());
+            return fields.set_name(Piece::of(reader.string()?), at);
         }
         Some("t") => {
             fields.time = Some(reader.float()?);
