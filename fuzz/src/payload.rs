@@ -25,6 +25,8 @@ pub(crate) const TREES: [ContentFormat; 7] = [
 /// Room for whatever is encoded: in JSON a byte may become six.
 const ROOM_PER_BYTE: usize = 8;
 const ROOM_PER_RECORD: usize = 128;
+/// The smallest float in plain decimals.
+const ROOM_PER_FLOAT: usize = 352;
 
 macro_rules! formats {
     ($($target:ident = $format:ident, $about:literal;)*) => {
@@ -271,9 +273,8 @@ fn room(record: &Owned) -> usize {
     let len = match &record.value {
         Some(OwnedValue::Text(text) | OwnedValue::Link(text)) => text.len(),
         Some(OwnedValue::Bytes(bytes)) => bytes.len(),
-        // The longest float in plain decimals.
-        Some(OwnedValue::Float(_)) => 64,
         _ => 0,
     };
-    ROOM_PER_RECORD + len * ROOM_PER_BYTE
+    // Value and time may both be floats.
+    ROOM_PER_RECORD + 2 * ROOM_PER_FLOAT + len * ROOM_PER_BYTE
 }

@@ -66,7 +66,7 @@ pub use bytes::Bytes;
 pub use decoder::{Decoder, MAX_RECORDS};
 pub use encoder::Encoder;
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
-pub use format::ContentFormat;
+pub use format::{ContentFormat, ParseContentFormatError};
 pub use layout::{Floats, Instances, Keys, Layout, Names};
 pub use path::{Ids, MAX_ID, ParsePathError, Path};
 pub use record::Record;
