@@ -145,8 +145,7 @@ fn messages_over_tcp_are_cut_from_their_stream() {
     let shown = run(&["decode", "--coap-tcp", stream]);
     assert_eq!(
         shown,
-        "7.01 CSM token \n  option 2: 0480\n  option 4: \n7.02 Ping token 42\n"
-            .replace(": \n", ": \n")
+        "7.01 CSM\n  option 2: 0480\n  option 4\n7.02 Ping token 42\n"
     );
     let (code, reason) = refusal(&["decode", "--coap-tcp", "40 e1 22"]);
     assert_eq!(code, Some(1));

@@ -28,7 +28,9 @@
     )
 )]
 
-#[cfg(any(test, feature = "std", feature = "serde"))]
+#[cfg(feature = "serde")]
+extern crate alloc;
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
 pub mod arguments;

@@ -14,11 +14,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::{
-    fmt,
+use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -201,7 +201,7 @@ fn json_error(error: &serde_json::Error) -> OwnedError {
 /// What prints and parses as text.
 mod as_text {
     use super::{Deserialize, Deserializer, Serializer, String, de, fmt};
-    use std::str::FromStr;
+    use core::str::FromStr;
 
     pub(super) fn serialize<T: fmt::Display, S: Serializer>(
         value: &T,

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::step::{Context, Report, Step};
-use crate::{checks, codegen, deny, fuzz, interop, msrv, no_std, tidy};
+use crate::{checks, codegen, deny, fuzz, interop, msrv, no_std, package, tidy};
 
 /// The checks: quick ones first, so that a slip is found before anything is compiled.
 pub(crate) const STEPS: &[Step] = &[
@@ -52,6 +52,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "no-std",
         about: "codec, model, coap and the engines build and link without std",
         run: no_std::run,
+    },
+    Step {
+        name: "package",
+        about: "the codec can be packaged, and used as its README says",
+        run: package::run,
     },
     Step {
         name: "msrv",

@@ -9,12 +9,15 @@ mod checks;
 mod ci;
 mod codegen;
 mod command;
+mod coverage;
 mod deny;
 mod fuzz;
 mod interop;
 mod msrv;
 mod no_std;
+mod package;
 mod registry_check;
+mod size;
 mod step;
 mod tidy;
 mod tools;
@@ -49,6 +52,16 @@ const CHORES: &[Step] = &[
         name: "floors",
         about: "times the codecs, and fails if one is slower than was laid down",
         run: bench::check,
+    },
+    Step {
+        name: "coverage",
+        about: "how many lines of the codec its tests run through; at least 95 %",
+        run: coverage::run,
+    },
+    Step {
+        name: "size",
+        about: "what each format costs on a Cortex-M4; writes docs/size.md",
+        run: size::run,
     },
     Step {
         name: "advisories",

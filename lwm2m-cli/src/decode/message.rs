@@ -19,11 +19,7 @@ pub(super) fn udp(bytes: &[u8], context: &Context<'_>) -> Result<Shown, Failure>
     let message = Message::parse(bytes).map_err(Failure::runtime)?;
     let kind = message.message_type().name();
     let id = message.id().0;
-    let head = format!(
-        "{kind} {} mid {id} token {}",
-        message.code(),
-        message.token()
-    );
+    let head = format!("{kind} {} mid {id}{}", message.code(), token(&message));
     let json = json!({"transport": "udp", "type": kind, "id": id});
     Ok(content(&message, head, json, context))
 }
@@ -44,7 +40,7 @@ pub(super) fn tcp(bytes: &[u8], context: &Context<'_>) -> Result<Shown, Failure>
         };
         let (frame, after) = rest.split_at(len);
         let message = TcpMessage::parse(frame).map_err(|error| failed(error.to_string()))?;
-        let head = format!("{} token {}", message.code(), message.token());
+        let head = format!("{}{}", message.code(), token(&message));
         let shown = content(&message, head, json!({"transport": "tcp"}), context);
         texts.push(shown.text);
         list.push(shown.json);
@@ -54,6 +50,14 @@ pub(super) fn tcp(bytes: &[u8], context: &Context<'_>) -> Result<Shown, Failure>
         text: texts.join("\n"),
         json: json!({ "messages": list }),
     })
+}
+
+/// The token, if there is one.
+fn token(message: &Content<'_>) -> String {
+    match message.token().as_bytes() {
+        [] => String::new(),
+        _ => format!(" token {}", message.token()),
+    }
 }
 
 /// Shows what messages have over every transport, after the head.
@@ -69,7 +73,8 @@ fn content(message: &Content<'_>, head: String, head_json: Json, context: &Conte
         let shown = value(&option, name.is_some());
         let label = name.map_or_else(|| format!("option {number}"), str::to_owned);
         // Nothing can go wrong with a String.
-        let _ = write!(text, "\n  {label}: {shown}");
+        let separator = if shown.is_empty() { "" } else { ": " };
+        let _ = write!(text, "\n  {label}{separator}{shown}");
         options.push(json!({"number": number, "name": name, "value": shown}));
     }
     let mut json = head_json;
