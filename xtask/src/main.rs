@@ -54,11 +54,6 @@ const CHORES: &[Step] = &[
         run: bench::check,
     },
     Step {
-        name: "coverage",
-        about: "how many lines of the codec its tests run through; at least 95 %",
-        run: coverage::run,
-    },
-    Step {
         name: "size",
         about: "what each format costs on a Cortex-M4; writes docs/size.md",
         run: size::run,
@@ -85,11 +80,12 @@ fn main() -> ExitCode {
             help();
             ExitCode::SUCCESS
         }
-        "ci" => ci::run(&context),
+        "ci" => ci::run(&context, arguments.iter().any(|option| option == "--full")),
         "fuzz" => fuzz::command(arguments.get(1..).unwrap_or_default(), &context),
         "interop" => interop::command(arguments.get(1..).unwrap_or_default(), &context),
         name => match ci::STEPS
             .iter()
+            .chain(ci::FULL)
             .chain(CHORES)
             .find(|step| step.name == name)
         {
@@ -112,6 +108,8 @@ fn alone(step: &Step, context: &Context) -> ExitCode {
 fn help() {
     println!("cargo xtask ci runs these, in this order; each can be run alone:");
     list(ci::STEPS);
+    println!("cargo xtask ci --full adds these:");
+    list(ci::FULL);
     println!(
         "Others; codegen and bench only check, given --check, which is \"drift\" and \"floors\":"
     );
