@@ -5,8 +5,10 @@
 
 mod bootstrap_server;
 mod client;
+mod decode;
 mod definitions;
 mod demo;
+mod encode;
 mod failure;
 mod hex;
 mod objects;
@@ -37,6 +39,8 @@ enum Command {
     Server(server::Args),
     BootstrapServer(bootstrap_server::Args),
     Objects(objects::Args),
+    Decode(decode::Args),
+    Encode(encode::Args),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +52,8 @@ fn main() -> ExitCode {
         Command::Server(args) => runtime::block_on(server::run(args)),
         Command::BootstrapServer(args) => runtime::block_on(bootstrap_server::run(args)),
         Command::Objects(args) => objects::run(args),
+        Command::Decode(args) => decode::run(&args),
+        Command::Encode(args) => encode::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

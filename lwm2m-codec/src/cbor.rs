@@ -480,11 +480,11 @@ pub(crate) fn write_integer(out: &mut Out<'_>, value: i64) -> Result<(), EncodeE
 #[inline]
 pub(crate) fn write_float(out: &mut Out<'_>, value: f64) -> Result<(), EncodeError> {
     const HALF_NAN: [u8; 3] = [0xf9, 0x7e, 0];
-    if value.is_nan() {
+    if value.is_nan() && !out.has_doubles() {
         return out.put(&HALF_NAN);
     }
     let single = value as f32;
-    if f64::from(single) != value {
+    if f64::from(single) != value || out.has_doubles() {
         out.byte(0xfb)?;
         return out.word(value.to_bits(), 8);
     }

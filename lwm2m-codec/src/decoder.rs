@@ -203,6 +203,11 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// True if a record without value is an empty instance or resource.
+    pub(crate) const fn has_containers(&self) -> bool {
+        matches!(self.format, Format::Tlv(_) | Format::LwCbor(_))
+    }
+
     /// Decodes the next record into `self.record`; false at the end.
     ///
     /// It only passes the call on, so that the formats' functions answer `next` directly.

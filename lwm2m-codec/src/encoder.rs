@@ -1,8 +1,8 @@
 //! One face for encoding every payload format.
 
 use crate::{
-    ContentFormat, EncodeError, Path, Record, lwm2m_cbor::LwCborEncoder, oma_json::OmaJsonEncoder,
-    out::Out, senml::SenmlEncoder, single, tlv::TlvEncoder,
+    ContentFormat, EncodeError, Instances, Layout, Path, Record, lwm2m_cbor::LwCborEncoder,
+    oma_json::OmaJsonEncoder, out::Out, senml::SenmlEncoder, single, tlv::TlvEncoder,
 };
 
 /// Encodes records into the caller's buffer.
@@ -45,15 +45,34 @@ impl<'b> Encoder<'b> {
     /// [`EncodeError::UnsupportedFormat`]; [`EncodeError::NotExpressible`] if the format can't
     /// stand at `base`; [`EncodeError::BufferTooSmall`].
     pub fn new(format: ContentFormat, base: Path, buf: &'b mut [u8]) -> Result<Self, EncodeError> {
-        let out = Out::new(buf);
+        Self::with_layout(format, base, buf, Layout::default())
+    }
+
+    /// Starts to encode with choices of its own.
+    ///
+    /// # Errors
+    /// As [`Encoder::new`].
+    pub fn with_layout(
+        format: ContentFormat,
+        base: Path,
+        buf: &'b mut [u8],
+        layout: Layout,
+    ) -> Result<Self, EncodeError> {
+        let mut out = Out::new(buf);
+        out.set_floats(layout.floats);
         let format = match format.canonical() {
-            ContentFormat::TLV => Format::Tlv(TlvEncoder::new(base)?),
+            ContentFormat::TLV => Format::Tlv(TlvEncoder::new(match layout.instances {
+                Instances::Written if base.len() == 2 => base.truncated(1),
+                _ => base,
+            })?),
             senml @ (ContentFormat::SENML_JSON
             | ContentFormat::SENML_CBOR
             | ContentFormat::SENML_ETCH_JSON
-            | ContentFormat::SENML_ETCH_CBOR) => Format::Senml(SenmlEncoder::new(senml, base)),
+            | ContentFormat::SENML_ETCH_CBOR) => {
+                Format::Senml(SenmlEncoder::new(senml, base, layout.names))
+            }
             ContentFormat::OMA_JSON => Format::OmaJson(OmaJsonEncoder::new(base)),
-            ContentFormat::LWM2M_CBOR => Format::LwCbor(LwCborEncoder::new(base)),
+            ContentFormat::LWM2M_CBOR => Format::LwCbor(LwCborEncoder::new(base, layout.keys)),
             format if format.is_single_value() => {
                 if base.len() < 3 {
                     return Err(EncodeError::NotExpressible { path: base, format });
@@ -93,6 +112,23 @@ impl<'b> Encoder<'b> {
             pack.set_base_time(seconds);
         }
         self
+    }
+
+    /// True if a record without value is an empty instance or resource.
+    pub(crate) const fn has_containers(&self) -> bool {
+        matches!(self.format, Format::Tlv(_) | Format::LwCbor(_))
+    }
+
+    /// The error of a record that this format can't carry.
+    pub(crate) const fn not_expressible(&self, path: Path) -> EncodeError {
+        let format = match &self.format {
+            Format::Single { format, .. } => *format,
+            Format::Tlv(_) => ContentFormat::TLV,
+            Format::Senml(pack) => pack.format(),
+            Format::OmaJson(_) => ContentFormat::OMA_JSON,
+            Format::LwCbor(_) => ContentFormat::LWM2M_CBOR,
+        };
+        EncodeError::NotExpressible { path, format }
     }
 
     /// Appends a record.

@@ -1,6 +1,6 @@
 //! CoAP Content-Format numbers.
 
-use core::fmt;
+use core::{fmt, str::FromStr};
 
 /// Names a payload format by its CoAP Content-Format number (TS-Core §7.5; IANA registry).
 ///
@@ -31,6 +31,21 @@ impl ContentFormat {
     pub const OMA_JSON: Self = Self(11543);
     /// `application/vnd.oma.lwm2m+cbor` (LwM2M 1.2).
     pub const LWM2M_CBOR: Self = Self(11544);
+
+    /// All formats that LwM2M uses, by their numbers of today.
+    pub const KNOWN: [Self; 11] = [
+        Self::TEXT,
+        Self::LINK,
+        Self::OPAQUE,
+        Self::CBOR,
+        Self::SENML_JSON,
+        Self::SENML_CBOR,
+        Self::SENML_ETCH_JSON,
+        Self::SENML_ETCH_CBOR,
+        Self::TLV,
+        Self::OMA_JSON,
+        Self::LWM2M_CBOR,
+    ];
 
     /// Maps the numbers used before the IANA registration (1541–1544) to today's.
     pub const fn canonical(self) -> Self {
@@ -72,11 +87,51 @@ impl ContentFormat {
     }
 }
 
+/// Says that a text is neither the name nor the number of a format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected the name of a format, such as senml-cbor, or a number up to 65535")]
+pub struct ParseContentFormatError;
+
+impl FromStr for ContentFormat {
+    type Err = ParseContentFormatError;
+
+    /// Reads a name, in any case, or a number.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let named = Self::KNOWN.into_iter().find(|format| {
+            format
+                .name()
+                .is_some_and(|name| name.eq_ignore_ascii_case(text))
+        });
+        named
+            .or_else(|| text.parse().ok().map(Self))
+            .ok_or(ParseContentFormatError)
+    }
+}
+
 impl fmt::Display for ContentFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => write!(f, "{name} ({})", self.0),
             None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_is_known_by_name_and_by_number() {
+        for format in ContentFormat::KNOWN {
+            assert_eq!(format.name().unwrap().parse(), Ok(format));
+            assert_eq!(std::format!("{}", format.0).parse(), Ok(format));
+        }
+        assert_eq!("SenML-CBOR".parse(), Ok(ContentFormat::SENML_CBOR));
+        assert_eq!("1542".parse(), Ok(ContentFormat(1542)));
+        for wrong in ["", "senml", "65536", "-1"] {
+            let parsed: Result<ContentFormat, _> = wrong.parse();
+            assert_eq!(parsed, Err(ParseContentFormatError), "{wrong}");
         }
     }
 }

@@ -98,8 +98,7 @@ fn field<'a>(reader: &mut Reader<'a>, fields: &mut Fields<'a>) -> Result<(), Dec
     let at = reader.pos();
     let value = match reader.key()?.as_plain() {
         Some("n") => {
-            fields.name = Some(Piece::of(reader.string()?));
-            return Ok(());
+            return fields.set_name(Piece::of(reader.string()?), at);
         }
         Some("t") => {
             fields.time = Some(reader.float()?);
@@ -151,16 +150,18 @@ impl<'r> OmaJsonEncoder<'r> {
             return Err(not_expressible);
         };
         let is_base = record.path == self.base;
+        // The root's own name ends with a slash.
+        let ends_with_slash = !is_base || self.base.is_root();
         let slash = match self.slash {
             // No name can take the slash of the base name back.
-            Some(true) if is_base => return Err(not_expressible),
+            Some(true) if !ends_with_slash => return Err(not_expressible),
             Some(slash) => {
                 out.byte(b',')?;
                 slash
             }
             None => {
-                self.begin(out, !is_base)?;
-                !is_base
+                self.begin(out, ends_with_slash)?;
+                ends_with_slash
             }
         };
         out.byte(b'{')?;

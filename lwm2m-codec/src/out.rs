@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::{
-    Bytes, EncodeError, Text,
+    Bytes, EncodeError, Floats, Text,
     bytes::Alphabet,
     bytes::{base64_group, to_base64},
 };
@@ -13,11 +13,26 @@ use crate::{
 pub(crate) struct Out<'b> {
     buf: &'b mut [u8],
     len: usize,
+    floats: Floats,
 }
 
 impl<'b> Out<'b> {
     pub(crate) fn new(buf: &'b mut [u8]) -> Self {
-        Self { buf, len: 0 }
+        Self {
+            buf,
+            len: 0,
+            floats: Floats::Shortest,
+        }
+    }
+
+    pub(crate) fn set_floats(&mut self, floats: Floats) {
+        self.floats = floats;
+    }
+
+    /// True if floating point numbers are written with 64 bits always.
+    #[inline]
+    pub(crate) fn has_doubles(&self) -> bool {
+        self.floats == Floats::Double
     }
 
     pub(crate) const fn len(&self) -> usize {

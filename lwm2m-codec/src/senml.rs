@@ -205,6 +205,16 @@ impl<'a> Fields<'a> {
         self.value = Some(value);
         Ok(())
     }
+
+    /// Notes the name; one that is replaced would never be checked.
+    pub(crate) fn set_name(&mut self, name: Piece<'a>, at: usize) -> Result<(), DecodeError> {
+        if self.name.is_some() {
+            let kind = DecodeErrorKind::Unexpected("a second name");
+            return Err(DecodeError::new(at, kind));
+        }
+        self.name = Some(name);
+        Ok(())
+    }
 }
 
 #[cold]

@@ -8,7 +8,7 @@ use std::{
     cell::Cell,
 };
 
-use lwm2m_codec::{ContentFormat, Decoder, Encoder, Path, Record, Type};
+use lwm2m_codec::{ContentFormat, Decoder, Encoder, Path, Record, Type, transcode};
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -80,6 +80,14 @@ fn the_device_object_is_decoded_and_encoded_without_allocation() {
             assert!(decoder.map(Result::unwrap).eq(records.iter().copied()));
         });
         assert_eq!((encoding, decoding), (0, 0), "{format}");
+        let mut other = [0; 512];
+        let transcoding = allocations(|| {
+            let decoder = Decoder::new(format, base, &buf[..len], &device).unwrap();
+            let encoder = Encoder::new(ContentFormat::TLV, base, &mut other).unwrap();
+            assert_eq!(transcode(decoder, encoder), Ok(tlv.len()));
+        });
+        assert_eq!(transcoding, 0, "{format}");
+        assert_eq!(other[..tlv.len()], tlv, "{format}");
     }
     // The counter does count.
     assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(1)))), 1);

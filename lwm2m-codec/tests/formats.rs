@@ -195,6 +195,19 @@ fn senml_cbor_of_indefinite_length_is_read() {
 }
 
 #[test]
+fn a_second_name_of_a_record_is_refused() {
+    let second = DecodeErrorKind::Unexpected("a second name");
+    let error = json(r#"[{"n":"/3/0/9","v":1,"n":"/3/0/9"}]"#).unwrap_err();
+    assert_eq!(error, DecodeError::new(21, second));
+    // The first one is not even UTF-8.
+    let error = cbor("81a30061ff0067 2f332f302f39 0201".replace(' ', "").as_str()).unwrap_err();
+    assert_eq!(error, DecodeError::new(5, second));
+    let oma = br#"{"bn":"/","e":[{"n":"3/0/9","n":"3/0/9","v":1}]}"#;
+    let error = decode(ContentFormat::OMA_JSON, oma).unwrap_err();
+    assert_eq!(error, DecodeError::new(28, second));
+}
+
+#[test]
 fn senml_cbor_that_breaks_a_rule_is_refused() {
     for payload in [
         "",
@@ -408,6 +421,18 @@ fn senml_changes_its_base_name_where_it_must() {
         r#"[{"bn":"/3/0/","n":"9","v":1},{"bn":"/3/0"},{"n":"/9","v":1}]"#
     );
     assert_eq!(text("/3/0", &[]).unwrap(), "[]");
+}
+
+#[test]
+fn a_record_of_the_root_keeps_the_base_name() {
+    let records = [("/3/0/9", ONE), ("/", ONE), ("/4/0/2", ONE)];
+    for format in [SENML_CBOR, SENML_JSON, ContentFormat::OMA_JSON] {
+        let bytes = encode(format, "/", &records).unwrap();
+        assert_eq!(
+            decode(format, &bytes).unwrap(),
+            "/3/0/9=Integer(1) /=Integer(1) /4/0/2=Integer(1)"
+        );
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::step::{Context, Report, Step};
-use crate::{checks, codegen, deny, interop, msrv, no_std, registry_check, tidy};
+use crate::{
+    checks, codegen, coverage, deny, fuzz, interop, msrv, no_std, package, registry_check, tidy,
+};
 
 /// The checks: quick ones first, so that a slip is found before anything is compiled.
 pub(crate) const STEPS: &[Step] = &[
@@ -54,9 +56,19 @@ pub(crate) const STEPS: &[Step] = &[
         run: interop::run,
     },
     Step {
+        name: "fuzz",
+        about: "no target finds a broken promise within 10 s (cargo xtask fuzz --secs N TARGET…)",
+        run: fuzz::run,
+    },
+    Step {
         name: "no-std",
         about: "codec, model, coap and the engines build and link without std",
         run: no_std::run,
+    },
+    Step {
+        name: "package",
+        about: "the codec can be packaged, and used as its README says",
+        run: package::run,
     },
     Step {
         name: "msrv",
@@ -70,15 +82,23 @@ pub(crate) const STEPS: &[Step] = &[
     },
 ];
 
+/// Checks that take too long for each change: `cargo xtask ci --full` adds them.
+pub(crate) const FULL: &[Step] = &[Step {
+    name: "coverage",
+    about: "how many lines of the codec its tests run through; at least 95 %",
+    run: coverage::run,
+}];
+
 /// Runs all steps, also after one failed, and shows a line for each.
-pub(crate) fn run(context: &Context) -> ExitCode {
+pub(crate) fn run(context: &Context, is_full: bool) -> ExitCode {
     let context = Context {
         root: context.root.clone(),
         quiet: true,
         ..*context
     };
     let mut failed = Vec::new();
-    for step in STEPS {
+    let more = if is_full { FULL } else { &[] };
+    for step in STEPS.iter().chain(more) {
         announce(step);
         let report = Report::of(step, &context);
         println!("{report}");
@@ -87,7 +107,7 @@ pub(crate) fn run(context: &Context) -> ExitCode {
         }
     }
     if failed.is_empty() {
-        println!("ci: all {} steps passed", STEPS.len());
+        println!("ci: all {} steps passed", STEPS.len() + more.len());
         return ExitCode::SUCCESS;
     }
     println!("ci: failed: {}", failed.join(", "));

@@ -9,14 +9,19 @@ mod checks;
 mod ci;
 mod codegen;
 mod command;
+mod coverage;
 mod deny;
 mod document;
+mod fuzz;
 mod interop;
 mod msrv;
 mod no_std;
+mod package;
 mod registry_check;
+mod size;
 mod step;
 mod tidy;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -50,6 +55,11 @@ const CHORES: &[Step] = &[
         run: bench::check,
     },
     Step {
+        name: "size",
+        about: "what each format costs on a Cortex-M4; writes docs/size.md",
+        run: size::run,
+    },
+    Step {
         name: "advisories",
         about: "what deny checks, and security advisories (needs the network)",
         run: deny::advisories,
@@ -72,10 +82,12 @@ fn main() -> ExitCode {
             help();
             ExitCode::SUCCESS
         }
-        "ci" => ci::run(&context),
+        "ci" => ci::run(&context, arguments.iter().any(|option| option == "--full")),
+        "fuzz" => fuzz::command(arguments.get(1..).unwrap_or_default(), &context),
         "interop" => interop::command(arguments.get(1..).unwrap_or_default(), &context),
         name => match ci::STEPS
             .iter()
+            .chain(ci::FULL)
             .chain(CHORES)
             .find(|step| step.name == name)
         {
@@ -98,6 +110,8 @@ fn alone(step: &Step, context: &Context) -> ExitCode {
 fn help() {
     println!("cargo xtask ci runs these, in this order; each can be run alone:");
     list(ci::STEPS);
+    println!("cargo xtask ci --full adds these:");
+    list(ci::FULL);
     println!(
         "Others; codegen and bench only check, given --check, which is \"drift\" and \"floors\"; \
          registry-figures is registry-check --write:"

@@ -1,7 +1,7 @@
 //! Writes LwM2M CBOR.
 
 use crate::{
-    ContentFormat, EncodeError, Path, Record,
+    ContentFormat, EncodeError, Keys, Path, Record,
     cbor::{self, major},
     out::Out,
 };
@@ -18,7 +18,7 @@ struct Map {
     path: Path,
 }
 
-/// Writes one key for the base path, then a map for each level below it.
+/// Writes one key for the base path, then a map for each level below it; or as [`Keys`] says.
 #[derive(Debug)]
 pub(crate) struct LwCborEncoder<'r> {
     root: &'r str,
@@ -27,10 +27,12 @@ pub(crate) struct LwCborEncoder<'r> {
     depth: usize,
     started: bool,
     last: Option<(Path, bool)>,
+    /// Offset of the last record, if keys are flat.
+    flat: Option<usize>,
 }
 
 impl<'r> LwCborEncoder<'r> {
-    pub(crate) const fn new(base: Path) -> Self {
+    pub(crate) const fn new(base: Path, keys: Keys) -> Self {
         let none = Map {
             at: 0,
             count: 0,
@@ -38,11 +40,18 @@ impl<'r> LwCborEncoder<'r> {
         };
         Self {
             root: "",
-            base,
+            base: match keys {
+                Keys::Base => base,
+                Keys::Nested | Keys::Flat => Path::ROOT,
+            },
             open: [none; MAX_MAPS],
             depth: 0,
             started: false,
             last: None,
+            flat: match keys {
+                Keys::Flat => Some(0),
+                Keys::Base | Keys::Nested => None,
+            },
         }
     }
 
@@ -77,6 +86,9 @@ impl<'r> LwCborEncoder<'r> {
         if record.time.is_some() {
             return Err(not_expressible);
         }
+        if let Some(at) = self.flat {
+            return self.push_flat(out, record, at);
+        }
         if !self.started {
             self.started = true;
             self.write_base_key(out)?;
@@ -95,6 +107,41 @@ impl<'r> LwCborEncoder<'r> {
         Ok(())
     }
 
+    /// Writes a record with a key that is its whole path.
+    fn push_flat(
+        &mut self,
+        out: &mut Out<'_>,
+        record: &Record<'_>,
+        last_at: usize,
+    ) -> Result<(), EncodeError> {
+        let path = record.path;
+        if !self.started {
+            self.started = true;
+            self.open_map(out, Path::ROOT)?;
+        }
+        // A place that something lies in needs no entry of its own.
+        if let (Some((last, false)), Some(map)) = (self.last, self.open.first_mut())
+            && last.contains(&path)
+            && map.count > 0
+        {
+            out.truncate(last_at);
+            map.count = map.count.saturating_sub(1);
+        }
+        self.last = Some((path, record.value.is_some()));
+        if path.is_root() {
+            return Ok(());
+        }
+        self.flat = Some(out.len());
+        if let Some(map) = self.innermost() {
+            map.count = map.count.saturating_add(1);
+        }
+        self.write_key(out, path)?;
+        match &record.value {
+            Some(value) => cbor::write_value(out, value),
+            None => cbor::write_head(out, major::MAP, 0),
+        }
+    }
+
     pub(crate) fn finish(mut self, out: &mut Out<'_>) -> Result<(), EncodeError> {
         while self.depth > 0 {
             self.close_map(out)?;
@@ -104,20 +151,24 @@ impl<'r> LwCborEncoder<'r> {
 
     /// Writes the one-entry map with the key that leads to the base, if there is such a key.
     fn write_base_key(&self, out: &mut Out<'_>) -> Result<(), EncodeError> {
-        let prefix = usize::from(!self.root.is_empty());
-        let items = self.base.len().saturating_add(prefix);
-        if items == 0 {
+        if self.base.is_root() && self.root.is_empty() {
             return Ok(());
         }
         cbor::write_head(out, major::MAP, 1)?;
+        self.write_key(out, self.base)
+    }
+
+    /// Writes a key of the root and all ids of a path.
+    fn write_key(&self, out: &mut Out<'_>, path: Path) -> Result<(), EncodeError> {
+        let prefix = usize::from(!self.root.is_empty());
+        let items = path.len().saturating_add(prefix);
         if items > 1 {
             cbor::write_head(out, major::ARRAY, items as u64)?;
         }
         if prefix > 0 {
             cbor::write_text(out, self.root.into())?;
         }
-        self.base
-            .ids()
+        path.ids()
             .iter()
             .try_for_each(|id| cbor::write_head(out, major::UNSIGNED, u64::from(*id)))
     }

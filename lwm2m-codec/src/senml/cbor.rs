@@ -86,7 +86,7 @@ fn usual_field<'a>(reader: &mut Reader<'a>, fields: &mut Fields<'a>) -> Result<b
         return Ok(false);
     };
     match (label, first >> 5) {
-        (NAME, major::TEXT) => {
+        (NAME, major::TEXT) if fields.name.is_none() => {
             reader.take(1)?;
             fields.name = Some(reader.name()?);
         }
@@ -129,7 +129,7 @@ fn field<'a>(
     let label = label(reader)?;
     let at = reader.pos();
     match label {
-        Label::Name => fields.name = Some(reader.name()?),
+        Label::Name => fields.set_name(reader.name()?, label_at)?,
         Label::BaseName => pack.read_base_name(reader.name()?, at)?,
         Label::Time => fields.time = Some(reader.number()?),
         Label::BaseTime => pack.base_time = Some(reader.number()?),

@@ -1,7 +1,7 @@
 //! Writes SenML.
 
 use crate::{
-    ContentFormat, EncodeError, Path, Record, Value,
+    ContentFormat, EncodeError, Names, Path, Record, Value,
     bytes::Alphabet,
     cbor::{self, major},
     json, number,
@@ -18,6 +18,7 @@ pub(crate) struct SenmlEncoder<'r> {
     root: &'r str,
     base: Path,
     base_time: Option<f64>,
+    names: Names,
     state: State,
     count: u64,
 }
@@ -36,12 +37,13 @@ enum State {
 }
 
 impl<'r> SenmlEncoder<'r> {
-    pub(crate) const fn new(format: ContentFormat, base: Path) -> Self {
+    pub(crate) const fn new(format: ContentFormat, base: Path, names: Names) -> Self {
         Self {
             format,
             root: "",
             base,
             base_time: None,
+            names,
             state: State::Start,
             count: 0,
         }
@@ -53,6 +55,10 @@ impl<'r> SenmlEncoder<'r> {
 
     pub(crate) fn set_base_time(&mut self, seconds: f64) {
         self.base_time = Some(seconds);
+    }
+
+    pub(crate) const fn format(&self) -> ContentFormat {
+        self.format
     }
 
     const fn is_json(&self) -> bool {
@@ -118,6 +124,7 @@ impl<'r> SenmlEncoder<'r> {
         let is_base = record.path == self.base;
         let next = match self.state {
             State::Absolute => State::Absolute,
+            State::Start if self.names == Names::Absolute => State::Absolute,
             State::Start if self.base.is_root() => {
                 let useful = !self.is_json() && !self.is_etch() && !is_base;
                 if useful && record.value.is_some() {
@@ -126,6 +133,8 @@ impl<'r> SenmlEncoder<'r> {
                     State::Absolute
                 }
             }
+            // The root's own name ends with a slash.
+            State::BaseSlash if self.base.is_root() => State::BaseSlash,
             State::Start | State::BaseSlash if is_base => State::Base,
             State::Start => State::BaseSlash,
             state => state,
@@ -145,7 +154,7 @@ impl<'r> SenmlEncoder<'r> {
             State::Base => ("", self.base.len(), true),
             State::BaseSlash => ("", self.base.len(), false),
         };
-        if self.state == State::Base && path == self.base {
+        if matches!(self.state, State::Base | State::BaseSlash) && path == self.base {
             return None;
         }
         Some(NameText {

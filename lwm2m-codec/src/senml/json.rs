@@ -71,10 +71,7 @@ fn field<'a>(
 ) -> Result<(), DecodeError> {
     let at = reader.pos();
     let value = match label(reader.key()?) {
-        Label::Name => {
-            fields.name = Some(Piece::of(reader.string()?));
-            return Ok(());
-        }
+        Label::Name => return fields.set_name(Piece::of(reader.string()?), at),
         Label::BaseName => return pack.read_base_name(Piece::of(reader.string()?), at),
         Label::Time => {
             fields.time = Some(reader.float()?);

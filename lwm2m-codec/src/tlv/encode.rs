@@ -313,7 +313,7 @@ fn leaf(out: &mut Out<'_>, kind: Kind, path: Path, value: &Value<'_>) -> Result<
         Value::Unsigned(number) => (*number, width(*number)),
         Value::Float(number) => {
             let single = *number as f32;
-            if f64::from(single) == *number || number.is_nan() {
+            if (f64::from(single) == *number || number.is_nan()) && !out.has_doubles() {
                 (u64::from(single.to_bits()), 4)
             } else {
                 (number.to_bits(), 8)
