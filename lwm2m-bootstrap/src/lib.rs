@@ -24,6 +24,7 @@ mod consistency;
 pub mod device;
 #[cfg(feature = "toml")]
 pub mod file;
+pub mod one_time;
 pub mod server;
 pub mod uri;
 mod view;

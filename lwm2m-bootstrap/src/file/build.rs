@@ -8,6 +8,7 @@ use alloc::{
 };
 use core::ops::Range;
 
+use lwm2m_coap::Duration;
 use lwm2m_codec::{MAX_ID, Path};
 use lwm2m_model::{
     Registry, SecretBytes,
@@ -215,6 +216,7 @@ struct Way<'f> {
     uri: &'f Spanned<alloc::string::String>,
     security: &'f Option<Spanned<alloc::string::String>>,
     psk: &'f Option<form::Psk>,
+    one_time_psk: bool,
     raw_public_key: &'f Option<form::RawPublicKey>,
     certificate: &'f Option<form::Certificate>,
 }
@@ -226,6 +228,7 @@ impl Way<'_> {
         let given = [
             self.security.is_some(),
             self.psk.is_some(),
+            self.one_time_psk,
             self.raw_public_key.is_some(),
             self.certificate.is_some(),
         ];
@@ -243,6 +246,7 @@ impl Way<'_> {
     }
 
     fn keys(&self) -> Build<Security> {
+        // With a one-time key it is mode 0, and the key is made later.
         let mut security = Security::default();
         if let Some(word) = self.security {
             if word.get_ref() != "nosec" {
@@ -281,6 +285,7 @@ fn bootstrap(form: &Spanned<form::Bootstrap>) -> Build<BootstrapEntry> {
         uri: &form.uri,
         security: &form.security,
         psk: &form.psk,
+        one_time_psk: false,
         raw_public_key: &form.raw_public_key,
         certificate: &form.certificate,
     };
@@ -299,6 +304,9 @@ fn bootstrap(form: &Spanned<form::Bootstrap>) -> Build<BootstrapEntry> {
 /// Lifetime of a registration when a file states none, in seconds (TS-Core §6.2.1).
 const LIFETIME: u32 = 86_400;
 
+/// How long a one-time key may stay unused when a file does not say, in seconds.
+const UNUSED_FOR: u64 = 3600;
+
 fn server(form: &Spanned<form::Server>) -> Build<(u16, ServerEntry)> {
     let span = form.span();
     let form = form.get_ref();
@@ -308,6 +316,7 @@ fn server(form: &Spanned<form::Server>) -> Build<(u16, ServerEntry)> {
         uri: &form.uri,
         security: &form.security,
         psk: &form.psk,
+        one_time_psk: form.one_time_psk.is_some(),
         raw_public_key: &form.raw_public_key,
         certificate: &form.certificate,
     };
@@ -339,6 +348,10 @@ fn server(form: &Spanned<form::Server>) -> Build<(u16, ServerEntry)> {
     let mut entry = ServerEntry::new(ssid, security, server);
     entry.security_instance = instance(&form.security_instance)?;
     entry.server_instance = instance(&form.server_instance)?;
+    entry.one_time_key = form.one_time_psk.as_ref().map(|key| {
+        let expires = key.expires.map_or(UNUSED_FOR, |s| u64::from(s.get()));
+        Duration::from_secs(expires)
+    });
     Ok((ssid, entry))
 }
 

@@ -1,7 +1,7 @@
 //! The tables of a provisioning file as they are written.
 
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
-use core::fmt;
+use core::{fmt, num::NonZeroU32};
 
 use serde::{
     Deserialize, Deserializer,
@@ -45,6 +45,12 @@ pub(super) struct Psk {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct OneTimePsk {
+    pub(super) expires: Option<NonZeroU32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawPublicKey {
     pub(super) public: Spanned<Hidden>,
     pub(super) server: Spanned<Hidden>,
@@ -82,6 +88,7 @@ pub(super) struct Server {
     pub(super) uri: Spanned<String>,
     pub(super) security: Option<Spanned<String>>,
     pub(super) psk: Option<Psk>,
+    pub(super) one_time_psk: Option<OneTimePsk>,
     pub(super) raw_public_key: Option<RawPublicKey>,
     pub(super) certificate: Option<Certificate>,
     pub(super) sni: Option<String>,

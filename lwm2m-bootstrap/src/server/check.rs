@@ -40,6 +40,10 @@ impl Provision {
     /// # Errors
     /// [`ProvisionError`].
     pub fn check(&self, registry: &Registry) -> Result<(), ProvisionError> {
+        self.with_sample_keys().check_values(registry)
+    }
+
+    fn check_values(&self, registry: &Registry) -> Result<(), ProvisionError> {
         let steps: Vec<Step> = plan(self, &Discovered::default())
             .into_iter()
             .filter(Step::is_write)

@@ -6,9 +6,11 @@ use lwm2m_coap::{ExchangeId, Instant};
 use lwm2m_codec::ContentFormat;
 
 use super::{
-    Operation, Provision, StepInfo,
+    FailedReason, Operation, Provision, StepInfo,
     plan::{Discovered, Step, plan},
 };
+
+use crate::one_time::OneTimeKey;
 
 /// A sequence under way: Discover, Reads, Deletes, Writes, Finish, each awaited.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(super) struct Session {
     pub(super) sent: usize,
     /// When the session has to have made progress.
     pub(super) deadline: Instant,
+    /// PSK identities of the keys that were made for it.
+    pub(super) keys: Vec<String>,
 }
 
 impl Session {
@@ -46,7 +50,14 @@ impl Session {
             exchange: None,
             sent: 0,
             deadline,
+            keys: Vec::new(),
         }
+    }
+
+    /// Takes the provision with the keys that were made for it.
+    pub(super) fn set_keys(&mut self, provision: Arc<Provision>, keys: &[OneTimeKey]) {
+        self.provision = provision;
+        self.keys = keys.iter().map(|key| key.identity.clone()).collect();
     }
 
     /// The step under way.
@@ -74,6 +85,17 @@ impl Session {
             return true;
         }
         false
+    }
+
+    /// True if the device may have taken what was written although the sequence failed: its
+    /// answer to Finish is unknown.
+    pub(super) fn may_be_taken(&self, reason: &FailedReason) -> bool {
+        let finishing = self.step().is_none_or(|s| s.operation == Operation::Finish);
+        let known = matches!(
+            reason,
+            FailedReason::Answer { .. } | FailedReason::Request(_) | FailedReason::Encode(_)
+        );
+        finishing && !known
     }
 
     /// The step under way, for events.
