@@ -69,33 +69,65 @@ impl Owner {
 /// The table of endpoints and their identities, which the application fills.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
-    identities: BTreeMap<Box<str>, IdentityOwned>,
+    /// The identities of each endpoint; none of them is empty.
+    identities: BTreeMap<Box<str>, Vec<IdentityOwned>>,
     endpoints: BTreeMap<Box<[u8]>, Vec<Box<str>>>,
 }
 
 impl Directory {
     pub(crate) fn allow(&mut self, endpoint: &str, identity: IdentityOwned) {
         self.disallow(endpoint);
+        self.allow_also(endpoint, identity);
+    }
+
+    pub(crate) fn allow_also(&mut self, endpoint: &str, identity: IdentityOwned) {
+        let identities = self.identities.entry(endpoint.into()).or_default();
+        if identities.contains(&identity) {
+            return;
+        }
         if let IdentityOwned::Psk(psk) = &identity {
             let names = self.endpoints.entry(psk.clone()).or_default();
             names.push(endpoint.into());
         }
-        self.identities.insert(endpoint.into(), identity);
+        identities.push(identity);
     }
 
     pub(crate) fn disallow(&mut self, endpoint: &str) -> bool {
-        let Some(identity) = self.identities.remove(endpoint) else {
+        let Some(identities) = self.identities.remove(endpoint) else {
             return false;
         };
-        if let IdentityOwned::Psk(psk) = identity {
-            if let Some(names) = self.endpoints.get_mut(&psk) {
-                names.retain(|name| **name != *endpoint);
-                if names.is_empty() {
-                    self.endpoints.remove(&psk);
-                }
-            }
+        for identity in identities {
+            self.unname(endpoint, &identity);
         }
         true
+    }
+
+    pub(crate) fn disallow_identity(&mut self, endpoint: &str, identity: &IdentityOwned) -> bool {
+        let Some(identities) = self.identities.get_mut(endpoint) else {
+            return false;
+        };
+        let Some(at) = identities.iter().position(|other| other == identity) else {
+            return false;
+        };
+        identities.remove(at);
+        if identities.is_empty() {
+            self.identities.remove(endpoint);
+        }
+        self.unname(endpoint, identity);
+        true
+    }
+
+    /// Forgets that an identity has an endpoint name.
+    fn unname(&mut self, endpoint: &str, identity: &IdentityOwned) {
+        let IdentityOwned::Psk(psk) = identity else {
+            return;
+        };
+        if let Some(names) = self.endpoints.get_mut(psk) {
+            names.retain(|name| **name != *endpoint);
+            if names.is_empty() {
+                self.endpoints.remove(psk);
+            }
+        }
     }
 
     /// True if the table names the endpoint.
@@ -124,7 +156,7 @@ impl Directory {
         identity: &IdentityOwned,
     ) -> Result<(), RefuseReason> {
         if let Some(expected) = self.identities.get(endpoint) {
-            return match expected == identity {
+            return match expected.contains(identity) {
                 true => Ok(()),
                 false => Err(RefuseReason::IdentityMismatch),
             };

@@ -76,10 +76,22 @@ impl Server {
         self.directory.allow(endpoint, identity);
     }
 
-    /// Takes an entry of [`allow`](Server::allow) back; false if there is none. A registration
+    /// Lets an endpoint name register with this identity, too: a device that gets a new key may
+    /// have the old one still.
+    pub fn allow_also(&mut self, endpoint: &str, identity: IdentityOwned) {
+        self.directory.allow_also(endpoint, identity);
+    }
+
+    /// Takes all identities of an endpoint name back; false if there is none. A registration
     /// that exists stays.
     pub fn disallow(&mut self, endpoint: &str) -> bool {
         self.directory.disallow(endpoint)
+    }
+
+    /// Takes one identity of an endpoint name back; false if it is not there. A registration
+    /// that exists stays.
+    pub fn disallow_identity(&mut self, endpoint: &str, identity: &IdentityOwned) -> bool {
+        self.directory.disallow_identity(endpoint, identity)
     }
 
     /// A registration.

@@ -58,6 +58,26 @@ fn the_table_gives_an_endpoint_to_one_identity() {
 }
 
 #[test]
+fn an_endpoint_between_two_keys_registers_with_either_until_one_is_taken_back() {
+    let mut wire = wire(EndpointPolicy::Open);
+    let (old, new) = (Identity::Psk(b"key-1"), Identity::Psk(b"key-2"));
+    wire.server.allow("dev", old.into());
+    wire.server.allow_also("dev", new.into());
+    wire.server.allow_also("dev", new.into());
+    for (index, identity) in [old, new].into_iter().enumerate() {
+        let peer = wire.peer(index as u32, identity);
+        assert_eq!(wire.register(peer, &QUERIES, OBJECTS).code, Code::CREATED);
+    }
+    assert!(wire.server.disallow_identity("dev", &old.into()));
+    assert!(!wire.server.disallow_identity("dev", &old.into()));
+    let late = wire.peer(2, old);
+    let answer = wire.register(late, &QUERIES, OBJECTS);
+    assert_eq!(answer.code, Code::BAD_REQUEST);
+    assert!(wire.server.disallow_identity("dev", &new.into()));
+    assert!(!wire.server.disallow("dev"));
+}
+
+#[test]
 fn the_name_may_be_missing_where_the_identity_proves_it() {
     let mut wire = wire(EndpointPolicy::Open);
     wire.server

@@ -93,12 +93,12 @@ pub enum ConfigErrorKind {
     Uri(UriError),
     /// Nothing says how the connection is secured.
     #[error(
-        "say how the connection is secured: psk, raw_public_key, certificate or \
+        "say how the connection is secured: psk, one_time_psk, raw_public_key, certificate or \
          security = \"nosec\""
     )]
     SecurityMissing,
     /// More than one thing says how the connection is secured.
-    #[error("only one of psk, raw_public_key, certificate and security can be there")]
+    #[error("only one of psk, one_time_psk, raw_public_key, certificate and security can be there")]
     SecurityTwice,
     /// The word is not `nosec`.
     #[error("security is \"nosec\", or psk, raw_public_key or certificate with their keys")]

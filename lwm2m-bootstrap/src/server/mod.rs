@@ -14,6 +14,8 @@ use alloc::{
     vec::Vec,
 };
 
+use core::net::SocketAddr;
+
 use lwm2m_coap::{
     Action, Duration, EXCHANGE_LIFETIME, Endpoint, EndpointEvent, Engine, ExchangeId, Identity,
     Incoming, Input, Instant, PeerId, RequestOptions, Transmit,
@@ -113,8 +115,8 @@ pub struct BootstrapServer {
     config: Config,
     endpoint: Endpoint,
     now: Instant,
-    /// Peers and the PSK identities that they proved.
-    peers: BTreeMap<PeerId, Option<Vec<u8>>>,
+    /// Peers with their addresses and the PSK identities that they proved.
+    peers: BTreeMap<PeerId, (SocketAddr, Option<Vec<u8>>)>,
     sessions: BTreeMap<PeerId, Session>,
     /// Who provisions an endpoint name now.
     names: BTreeMap<String, PeerId>,
@@ -352,14 +354,19 @@ impl Engine for BootstrapServer {
     fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         self.now = self.now.max(now);
         match input {
-            Input::PeerUp { peer, identity, .. } => {
+            Input::PeerUp {
+                peer,
+                identity,
+                remote,
+                ..
+            } => {
                 self.end_slot(peer.index);
                 self.endpoint.peer_up(self.now, peer);
                 let identity = match identity {
                     Identity::Psk(identity) => Some(identity.to_vec()),
                     _ => None,
                 };
-                self.peers.insert(peer, identity);
+                self.peers.insert(peer, (remote, identity));
             }
             Input::PeerDown { peer, .. } => self.peer_down(peer),
             Input::Message { peer, data } => match self.endpoint.receive(self.now, peer, data) {

@@ -7,6 +7,8 @@ use alloc::{
     vec::Vec,
 };
 
+use core::net::SocketAddr;
+
 use lwm2m_coap::{Draft, Duration, Instant, PeerId, Responder};
 use lwm2m_codec::{
     ContentFormat, Path,
@@ -33,6 +35,8 @@ pub struct BootstrapRequest {
     serial: u64,
     /// The device.
     pub peer: PeerId,
+    /// Its address.
+    pub remote: SocketAddr,
     /// Its endpoint name.
     pub endpoint: String,
     /// The PSK identity that it proved.
@@ -162,7 +166,8 @@ impl BootstrapServer {
 
     /// Decides whether a device may be provisioned, and with what (TS-Core §6.1.7.1).
     fn admit(&self, peer: PeerId, query: &mut Query) -> Result<Session, RefusedReason> {
-        let identity = self.peers.get(&peer).and_then(Option::as_deref);
+        let known = self.peers.get(&peer);
+        let identity = known.and_then(|(_, identity)| identity.as_deref());
         if query.endpoint.is_none() {
             // TS-Core §6.1.7.1: the identity stands in for the name.
             let name = identity.and_then(|identity| core::str::from_utf8(identity).ok());
@@ -258,13 +263,17 @@ impl BootstrapServer {
 
     fn ask(&mut self, responder: Responder, wish: Wish, session: Session) {
         let peer = responder.peer();
+        let Some((remote, identity)) = self.peers.get(&peer).cloned() else {
+            return;
+        };
         self.decisions.serial += 1;
         let serial = self.decisions.serial;
         let request = BootstrapRequest {
             serial,
             peer,
+            remote,
             endpoint: session.endpoint.clone(),
-            identity: self.peers.get(&peer).cloned().flatten(),
+            identity,
             pack: matches!(wish, Wish::Pack { .. }),
             keys: session.provision.wanted_keys().collect(),
         };

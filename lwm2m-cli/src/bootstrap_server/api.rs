@@ -28,8 +28,6 @@ use crate::server::{
 
 /// Longest body of a request, in bytes.
 const MAX_BODY: usize = 256 * 1024;
-/// Messages that wait for the slowest listener; what exceeds them it does not get.
-const BACKLOG: usize = 1024;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -44,22 +42,33 @@ impl Api {
     pub(super) fn new(
         handle: Handle<BootstrapServer>,
         configurations: Configurations,
+        sender: broadcast::Sender<Arc<Message>>,
         token: Option<String>,
     ) -> Arc<Self> {
         Arc::new(Self {
             handle,
             configurations,
-            sender: broadcast::channel(BACKLOG).0,
+            sender,
             token: token.map(Zeroizing::new),
         })
     }
 
+    /// The whole interface of a bootstrap server.
     pub(super) fn router(self: Arc<Self>) -> Router {
-        Router::new()
+        let events = Router::new().route("/api/event", get(stream));
+        self.guarded(events)
+            .fallback(async || ApiError::NotFound("there is nothing at this path".into()))
+    }
+
+    /// What it has beside a server in the same process.
+    pub(super) fn routes(self: Arc<Self>) -> Router {
+        self.guarded(Router::new())
+    }
+
+    fn guarded(self: Arc<Self>, routes: Router<Arc<Self>>) -> Router {
+        routes
             .route("/api/bootstrap", get(list))
             .route("/api/bootstrap/{endpoint}", post(set).delete(remove))
-            .route("/api/event", get(stream))
-            .fallback(async || ApiError::NotFound("there is nothing at this path".into()))
             .method_not_allowed_fallback(async || ApiError::Method)
             .layer(middleware::from_fn_with_state(Arc::clone(&self), check))
             .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -101,9 +110,7 @@ impl Api {
 impl From<ConfigurationError> for ApiError {
     fn from(error: ConfigurationError) -> Self {
         match error {
-            ConfigurationError::Save(_) | ConfigurationError::Io { .. } => {
-                Self::Unavailable(error.to_string())
-            }
+            ConfigurationError::Store(_) => Self::Unavailable(error.to_string()),
             error => Self::bad(error),
         }
     }

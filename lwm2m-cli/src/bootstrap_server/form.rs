@@ -1,5 +1,7 @@
 //! The JSON form of a provision, in the shape of Leshan's bootstrap configurations.
 
+use std::time::Duration;
+
 use lwm2m_bootstrap::server::{BootstrapEntry, Provision, ServerEntry};
 use lwm2m_codec::Path;
 use lwm2m_model::objects::{Security, Server};
@@ -137,6 +139,21 @@ impl<'v> At<'v> {
         Ok(bytes.unwrap_or_default())
     }
 
+    /// A key that is made for each bootstrap, which Leshan doesn't have.
+    fn one_time_key(&self) -> Form<Option<Duration>> {
+        let Some(value) = self.get("oneTimeKey") else {
+            return Ok(None);
+        };
+        if self.text("securityMode")? != Some("PSK") {
+            return wrong(self.place("oneTimeKey"), "the securityMode must be PSK");
+        }
+        let at = At::new(value, self.place("oneTimeKey"))?;
+        match at.number("expires")?.filter(|seconds| *seconds > 0) {
+            Some(seconds) => Ok(Some(Duration::from_secs(seconds))),
+            None => wrong(at.place("expires"), "expected a number above 0"),
+        }
+    }
+
     /// The members of an object of objects, which are instances by their ids.
     fn instances(&self, name: &str) -> Form<Vec<(u16, At<'v>)>> {
         let Some(value) = self.get(name) else {
@@ -212,6 +229,7 @@ pub(super) fn from_json(json: &Value) -> Form<Provision> {
         let mut entry = ServerEntry::new(ssid, security, server(&server_at)?);
         entry.security_instance = fixed;
         entry.server_instance = Some(server_instance);
+        entry.one_time_key = at.one_time_key()?;
         provision.servers.push(entry);
     }
     match servers.first() {
@@ -285,15 +303,17 @@ pub(super) fn to_json(provision: &Provision) -> Value {
     let bootstrap = provision
         .bootstrap
         .iter()
-        .map(|entry| (entry.instance, &entry.security));
-    let others = provision
-        .servers
-        .iter()
-        .map(|entry| (entry.security_instance, &entry.security));
+        .map(|entry| (entry.instance, &entry.security, None));
+    let others = provision.servers.iter();
+    let others = others.map(|e| (e.security_instance, &e.security, e.one_time_key));
     let mut securities = Map::new();
-    for (index, (instance, security)) in (0..).zip(bootstrap.chain(others)) {
+    for (index, (instance, security, one_time_key)) in (0..).zip(bootstrap.chain(others)) {
         let id: u16 = instance.unwrap_or(index);
-        securities.insert(id.to_string(), security_json(security));
+        let mut json = security_json(security);
+        if let Some(unused_for) = one_time_key {
+            json["oneTimeKey"] = json!({"expires": unused_for.as_secs()});
+        }
+        securities.insert(id.to_string(), json);
     }
     let mut servers = Map::new();
     for (index, entry) in (0..).zip(&provision.servers) {

@@ -4,18 +4,28 @@ pub(crate) mod api;
 mod credentials;
 pub(crate) mod feed;
 mod json;
+pub(crate) mod keyring;
 mod psk;
-mod store;
+pub(crate) mod store;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::ValueEnum;
 use lwm2m_net::server::{Server, StartError};
-use lwm2m_server::{Config, EndpointPolicy};
+use lwm2m_server::{Config, EndpointPolicy, IdentityOwned};
 use tokio::net::TcpListener;
 
-use self::{api::Api, credentials::Credentials, feed::Feed, psk::PskArgument, store::Store};
-use crate::{definitions, failure::Failure, output::Output, runtime};
+use self::{
+    api::Api, credentials::Credentials, feed::Feed, keyring::KeyRing, psk::PskArgument,
+    store::Store,
+};
+use crate::{
+    bootstrap_server::{Service, Setup, Work},
+    definitions,
+    failure::Failure,
+    output::Output,
+    runtime,
+};
 
 const COAP: &str = "0.0.0.0:5683";
 const COAPS: &str = "0.0.0.0:5684";
@@ -64,10 +74,21 @@ pub(crate) struct Args {
     /// Read object definitions from the XML files of a folder; may be repeated
     #[arg(long, value_name = "DIR")]
     objects: Vec<PathBuf>,
-    /// Keep registrations, observations, and keys set over HTTP in a folder, over restarts; in
-    /// memory without it
+    /// Keep registrations, observations, keys, and what is set over HTTP in a folder, over
+    /// restarts; in memory without it
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Be the bootstrap server, too, for the devices of a file as bootstrap-server has it. Only so
+    /// one-time keys can be made: one_time_psk in the file. HTTP then has /api/bootstrap as well
+    #[arg(long, value_name = "FILE")]
+    bootstrap: Option<PathBuf>,
+    /// Listen for bootstraps over CoAP without security; may be repeated
+    #[arg(long, value_name = "ADDR", requires = "bootstrap")]
+    bootstrap_coap: Vec<SocketAddr>,
+    /// Listen for bootstraps over CoAP over DTLS 1.2 with the file's pre-shared keys; may be
+    /// repeated
+    #[arg(long, value_name = "ADDR", requires = "bootstrap")]
+    bootstrap_coaps: Vec<SocketAddr>,
     /// Write JSON lines to standard output
     #[arg(long)]
     json: bool,
@@ -113,24 +134,46 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         let wrong = |error| Failure::usage(format!("--psk number {}: {error}", index + 1));
         keys.push(argument.read().map_err(wrong)?);
     }
-    let credentials = Credentials::new(store.clone(), &keys)?;
+    let credentials = Arc::new(Credentials::new(store.clone(), &keys)?);
     let http = match args.no_http {
         true => None,
         false => Some(bind_http(args.http).await?),
     };
-    let (server, events) = start(&args, registry, store, &credentials).await?;
+    let bootstrap = bootstrap(&args, &registry, store.as_ref()).await?;
+    let keys = keyring::load(store.as_ref(), &credentials.keys()).map_err(Failure::runtime)?;
+    let allowed = keys.iter().map(keyring::allowed);
+    let allowed = credentials.allowed().into_iter().chain(allowed).collect();
+    let (server, events) = start(&args, registry, store.clone(), &credentials, allowed).await?;
+    let keys = KeyRing::new(keys, store, server.clone(), Arc::clone(&credentials));
     let http_address = match &http {
         Some(listener) => Some(listener.local_addr().map_err(Failure::runtime)?),
         None => None,
     };
     let stopped = runtime::stopped(args.shutdown_on_stdin_eof);
     output.addresses(&server.addresses(), http_address);
-    let feed = Feed::new(server.clone());
+    if let Some(bootstrap) = &bootstrap {
+        output.bootstrap_addresses(bootstrap.addresses());
+    }
+    let feed = Feed::new(server.clone(), Some(Arc::clone(&keys)));
+    let beside = bootstrap.map(|service| service.beside(feed.sender(), args.http_token.clone()));
+    let (routes, work) = beside.unzip();
+    let handle = work.as_ref().map(Work::handle);
     let pump = tokio::spawn(Arc::clone(&feed).pump(events, output));
-    let api = Api::new(server.clone(), credentials, feed, args.http_token);
+    let expiry = tokio::spawn(Arc::clone(&keys).run());
+    let bootstraps = tokio::spawn(work_of(work, output, Arc::clone(&keys)));
+    let api = Api::new(
+        server.clone(),
+        credentials,
+        Some(keys),
+        feed,
+        args.http_token,
+    );
     let served = async {
         match http {
-            Some(listener) => axum::serve(listener, api.router()).await,
+            Some(listener) => {
+                let router = api.router(routes.unwrap_or_default());
+                axum::serve(listener, router).await
+            }
             None => std::future::pending().await,
         }
     };
@@ -140,9 +183,46 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             result.map_err(|error| Failure::runtime(format!("HTTP ended: {error}")))
         }
         _ = pump => Err(Failure::runtime("the server ended")),
+        _ = bootstraps => Err(Failure::runtime("the bootstrap server ended")),
     };
+    expiry.abort();
+    if let Some(handle) = handle {
+        handle.shutdown().await;
+    }
     server.shutdown().await;
     result
+}
+
+/// Starts the bootstrap server of the same process, if there is to be one.
+async fn bootstrap(
+    args: &Args,
+    registry: &lwm2m_model::Registry,
+    store: Option<&Store>,
+) -> Result<Option<Service>, Failure> {
+    let Some(file) = &args.bootstrap else {
+        return Ok(None);
+    };
+    if args.bootstrap_coap.is_empty() && args.bootstrap_coaps.is_empty() {
+        return Err(Failure::usage(
+            "--bootstrap needs an address: --bootstrap-coap or --bootstrap-coaps",
+        ));
+    }
+    let setup = Setup {
+        file,
+        coap: args.bootstrap_coap.clone(),
+        coaps: args.bootstrap_coaps.clone(),
+        registry: registry.clone(),
+        store: store.cloned(),
+        one_time: true,
+    };
+    setup.start().await.map(Some)
+}
+
+async fn work_of(work: Option<Work>, output: Output, keys: Arc<KeyRing>) {
+    match work {
+        Some(work) => work.run(output, Some(keys)).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn start(
@@ -150,6 +230,7 @@ async fn start(
     registry: lwm2m_model::Registry,
     store: Option<Store>,
     credentials: &Credentials,
+    allowed: Vec<(String, IdentityOwned)>,
 ) -> Result<(Server, lwm2m_net::server::Events), Failure> {
     let mut config = Config::default();
     config.endpoint_policy = args.endpoints.into();
@@ -163,7 +244,7 @@ async fn start(
     for address in args.coaps.iter().copied().chain(default(COAPS)) {
         builder = builder.coaps(address, credentials.keys());
     }
-    for (endpoint, identity) in credentials.allowed() {
+    for (endpoint, identity) in allowed {
         builder = builder.allow(endpoint, identity);
     }
     if let Some(store) = store {

@@ -1,4 +1,7 @@
-//! The embedded store: registrations, observations and keys in one file.
+//! The embedded store: registrations, observations, keys and configurations in one file.
+
+mod configurations;
+mod one_time;
 
 use std::{
     collections::BTreeSet,
@@ -8,7 +11,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use lwm2m_net::server::{JournalStore, StoreError};
+use lwm2m_net::server::JournalStore;
+pub(crate) use lwm2m_net::server::StoreError;
 use lwm2m_server::{Change, JournalRecord, RegistrationId};
 use redb::{
     Database, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction,
@@ -112,23 +116,31 @@ impl Store {
 
     /// All keys.
     pub(crate) fn keys(&self) -> Result<Vec<PskEntry>, StoreError> {
-        self.with(|database| -> Result<Vec<PskEntry>, redb::Error> {
-            let table = match database.begin_read()?.open_table(KEYS) {
+        self.read(KEYS, |endpoint, (identity, key)| PskEntry {
+            endpoint: endpoint.to_owned(),
+            identity: identity.to_owned(),
+            key: Zeroizing::new(key.to_vec()),
+        })
+    }
+
+    /// All entries of a table, which need not be there yet.
+    fn read<K: redb::Key, V: redb::Value, T>(
+        &self,
+        definition: TableDefinition<'_, K, V>,
+        mut entry: impl FnMut(K::SelfType<'_>, V::SelfType<'_>) -> T,
+    ) -> Result<Vec<T>, StoreError> {
+        self.with(|database| -> Result<Vec<T>, redb::Error> {
+            let table = match database.begin_read()?.open_table(definition) {
                 Ok(table) => table,
                 Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
                 Err(error) => return Err(error.into()),
             };
-            let mut keys = Vec::new();
-            for entry in table.iter()? {
-                let (endpoint, value) = entry?;
-                let (identity, key) = value.value();
-                keys.push(PskEntry {
-                    endpoint: endpoint.value().to_owned(),
-                    identity: identity.to_owned(),
-                    key: Zeroizing::new(key.to_vec()),
-                });
+            let mut entries = Vec::new();
+            for pair in table.iter()? {
+                let (key, value) = pair?;
+                entries.push(entry(key.value(), value.value()));
             }
-            Ok(keys)
+            Ok(entries)
         })
     }
 
@@ -153,16 +165,7 @@ impl Store {
         definition: TableDefinition<'_, u64, &[u8]>,
         records: &mut Vec<JournalRecord>,
     ) -> Result<(), StoreError> {
-        let values = self.with(|database| -> Result<Vec<Vec<u8>>, redb::Error> {
-            let table = match database.begin_read()?.open_table(definition) {
-                Ok(table) => table,
-                Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-                Err(error) => return Err(error.into()),
-            };
-            let values = table.iter()?;
-            values.map(|entry| Ok(entry?.1.value().to_vec())).collect()
-        })?;
-        for bytes in values {
+        for bytes in self.read(definition, |_, bytes| bytes.to_vec())? {
             records.push(JournalRecord::from_bytes(&bytes).map_err(|error| self.fail(error))?);
         }
         Ok(())

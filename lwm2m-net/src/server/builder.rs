@@ -73,7 +73,7 @@ impl Builder {
         self
     }
 
-    /// Lets an endpoint name register with this identity and no other.
+    /// Lets an endpoint name register with this identity, and with those of other calls only.
     pub fn allow(mut self, endpoint: impl Into<String>, identity: IdentityOwned) -> Self {
         self.allowed.push((endpoint.into(), identity));
         self
@@ -114,7 +114,7 @@ impl Builder {
         config.journal = self.journal.is_some();
         let mut engine = lwm2m_server::Server::new(config, seed);
         for (endpoint, identity) in self.allowed {
-            engine.allow(&endpoint, identity);
+            engine.allow_also(&endpoint, identity);
         }
         engine.set_unix_time(Instant::ZERO, unix);
         let mut store = None;

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use self::error::ApiError;
-use super::{credentials::Credentials, feed::Feed};
+use super::{credentials::Credentials, feed::Feed, keyring::KeyRing};
 
 /// Longest body of a request, in bytes.
 const MAX_BODY: usize = 256 * 1024;
@@ -32,7 +32,9 @@ const MAX_BODY: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct Api {
     server: Server,
-    credentials: Credentials,
+    credentials: Arc<Credentials>,
+    /// One-time keys, where there is a bootstrap server for them.
+    keys: Option<Arc<KeyRing>>,
     feed: Arc<Feed>,
     token: Option<Zeroizing<String>>,
 }
@@ -40,19 +42,22 @@ pub(crate) struct Api {
 impl Api {
     pub(crate) fn new(
         server: Server,
-        credentials: Credentials,
+        credentials: Arc<Credentials>,
+        keys: Option<Arc<KeyRing>>,
         feed: Arc<Feed>,
         token: Option<String>,
     ) -> Arc<Self> {
         Arc::new(Self {
             server,
             credentials,
+            keys,
             feed,
             token: token.map(Zeroizing::new),
         })
     }
 
-    pub(crate) fn router(self: Arc<Self>) -> Router {
+    /// The whole interface, with `more` routes beside its own.
+    pub(crate) fn router(self: Arc<Self>, more: Router) -> Router {
         Router::new()
             .route("/api/clients", get(clients::list))
             .route("/api/clients/{endpoint}", get(clients::show))
@@ -63,6 +68,7 @@ impl Api {
                 get(security::list).put(security::put),
             )
             .route("/api/security/clients/{endpoint}", delete(security::remove))
+            .route("/api/security/one-time", get(security::list_one_time))
             .route("/api/server/security", get(server_security))
             .route("/api/server/endpoint", get(server_endpoints))
             .route("/api/event", get(events::stream))
@@ -74,6 +80,7 @@ impl Api {
             ))
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(self)
+            .merge(more)
     }
 }
 
