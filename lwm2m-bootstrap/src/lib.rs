@@ -3,6 +3,8 @@
 //! - [`device`]: what the requests of a bootstrap server do to the objects of a device, as one
 //!   transaction from the first change to Bootstrap-Finish. Exchanges are the client's.
 //! - [`server`]: the bootstrap server, an engine that gives each device what its entry says.
+//! - [`one_time`]: keys that are made for each bootstrap.
+//! - [`source`]: what a device knows before it talks to any server: smartcard, factory.
 //! - [`accounts`] and [`check_consistency`]: what a device knows about its servers, and the rules
 //!   that this must keep.
 //! - `file`: entries from a TOML file.
@@ -26,6 +28,7 @@ pub mod device;
 pub mod file;
 pub mod one_time;
 pub mod server;
+pub mod source;
 pub mod uri;
 mod view;
 

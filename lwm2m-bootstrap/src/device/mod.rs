@@ -33,6 +33,7 @@ use lwm2m_codec::{
 };
 use lwm2m_model::{Failure, Tree};
 
+pub(crate) use delete::delete_below;
 pub use finish::Unfinished;
 pub use pack::{PackError, pack_accounts};
 pub use purge::remove_bootstrap_account;

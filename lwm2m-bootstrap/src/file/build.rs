@@ -133,25 +133,67 @@ fn provision(form: &form::Endpoint, registry: &Registry) -> Build<Provision> {
         }
         provision.delete.push(path);
     }
-    if let Some(form) = &form.bootstrap {
-        provision.bootstrap = Some(bootstrap(form)?);
-    }
-    let mut ssids = BTreeSet::new();
-    for form in &form.server {
-        let (ssid, server) = server(form)?;
-        if !ssids.insert(ssid) {
-            let span = form.get_ref().ssid.span();
-            return problem(span, ConfigErrorKind::SsidTwice(ssid));
-        }
-        provision.servers.push(server);
-    }
-    for form in &form.access {
-        provision.access_control.push(access(form.get_ref())?);
-    }
-    for form in &form.write {
-        provision.writes.push(write(form.get_ref(), registry)?);
+    let accounts = Accounts {
+        bootstrap: form.bootstrap.as_ref(),
+        servers: &form.server,
+        access: &form.access,
+        writes: &form.write,
+    };
+    accounts.add_to(&mut provision, registry)?;
+    Ok(provision)
+}
+
+/// The values of a factory file.
+pub(super) fn factory(form: &form::Factory, registry: &Registry) -> Build<Provision> {
+    let mut provision = Provision::default();
+    let accounts = Accounts {
+        bootstrap: form.bootstrap.as_ref(),
+        servers: &form.server,
+        access: &form.access,
+        writes: &form.write,
+    };
+    accounts.add_to(&mut provision, registry)?;
+    let one_time = form
+        .server
+        .iter()
+        .find_map(|s| s.get_ref().one_time_psk.as_ref());
+    if one_time.is_some() {
+        let span = form.server.first().map_or(0..0, Spanned::span);
+        return problem(span, ConfigErrorKind::OneTimeInFactory);
     }
     Ok(provision)
+}
+
+/// What a device is to have.
+struct Accounts<'f> {
+    bootstrap: Option<&'f Spanned<form::Bootstrap>>,
+    servers: &'f [Spanned<form::Server>],
+    access: &'f [Spanned<form::Access>],
+    writes: &'f [Spanned<form::Write>],
+}
+
+impl Accounts<'_> {
+    fn add_to(&self, provision: &mut Provision, registry: &Registry) -> Build<()> {
+        if let Some(form) = self.bootstrap {
+            provision.bootstrap = Some(bootstrap(form)?);
+        }
+        let mut ssids = BTreeSet::new();
+        for form in self.servers {
+            let (ssid, server) = server(form)?;
+            if !ssids.insert(ssid) {
+                let span = form.get_ref().ssid.span();
+                return problem(span, ConfigErrorKind::SsidTwice(ssid));
+            }
+            provision.servers.push(server);
+        }
+        for form in self.access {
+            provision.access_control.push(access(form.get_ref())?);
+        }
+        for form in self.writes {
+            provision.writes.push(write(form.get_ref(), registry)?);
+        }
+        Ok(())
+    }
 }
 
 fn path(text: &Spanned<alloc::string::String>) -> Build<Path> {

@@ -100,6 +100,9 @@ pub enum ConfigErrorKind {
     /// More than one thing says how the connection is secured.
     #[error("only one of psk, one_time_psk, raw_public_key, certificate and security can be there")]
     SecurityTwice,
+    /// A key can't be made for each bootstrap where there is none.
+    #[error("a factory file has no one-time keys")]
+    OneTimeInFactory,
     /// The word is not `nosec`.
     #[error("security is \"nosec\", or psk, raw_public_key or certificate with their keys")]
     SecurityUnknown,

@@ -17,6 +17,19 @@ pub(super) struct File {
     pub(super) endpoint: Vec<Spanned<Endpoint>>,
 }
 
+/// The accounts of one device, without the requests of a bootstrap server.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Factory {
+    pub(super) bootstrap: Option<Spanned<Bootstrap>>,
+    #[serde(default)]
+    pub(super) server: Vec<Spanned<Server>>,
+    #[serde(default)]
+    pub(super) access: Vec<Spanned<Access>>,
+    #[serde(default)]
+    pub(super) write: Vec<Spanned<Write>>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Endpoint {

@@ -5,9 +5,11 @@ use alloc::{
     vec::Vec,
 };
 
+use core::convert::Infallible;
+
 use lwm2m_coap::Draft;
 use lwm2m_codec::{
-    ContentFormat, EncodeError, Encoder, MAX_ID, Path, Record, coap::Code, link::Links,
+    ContentFormat, EncodeError, Encoder, MAX_ID, Path, Record, Value, coap::Code, link::Links,
 };
 use lwm2m_model::{Field, ObjectInstance, OwnedValue};
 
@@ -277,6 +279,19 @@ pub struct Planned {
 }
 
 impl Provision {
+    /// Passes all values that a device without accounts gets to `sink`.
+    pub(crate) fn visit_values(&self, sink: &mut dyn FnMut(Path, Value<'_>)) {
+        for step in plan(self, &Discovered::default()) {
+            let visited: Result<(), Infallible> = step.records(self, &mut |record| {
+                if let Some(value) = record.value {
+                    sink(record.path, value);
+                }
+                Ok(())
+            });
+            let Ok(()) = visited;
+        }
+    }
+
     /// The requests that a device without accounts gets, Writes in `format`.
     ///
     /// With [`discover`](Provision::discover), the instance ids of accounts that leave them open

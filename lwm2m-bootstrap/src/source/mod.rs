@@ -1,0 +1,147 @@
+//! Where a device has its accounts from before it talks to any server (TS-Core §6.1.4): the
+//! smartcard first, then what the factory wrote.
+//!
+//! A [`Source`] gives [`Information`]: values of the account objects. [`establish`] asks the
+//! sources in their order; the first one whose accounts are consistent wins, and a later one only
+//! adds the account of a bootstrap server if there is none yet. After that the device registers,
+//! and if that fails it bootstraps (client-initiated).
+//!
+//! ```
+//! use lwm2m_bootstrap::source::{Fixed, Information, Origin, establish};
+//! use lwm2m_codec::ContentFormat;
+//! use lwm2m_model::{Registry, Tree, Typed, objects::{Security, Server}};
+//!
+//! let pack = br#"[{"bn":"/0/0/","n":"0","vs":"coap://bs.example"},
+//!     {"n":"1","vb":true},{"n":"2","v":3}]"#;
+//! let registry = Registry::core();
+//! let factory =
+//!     Information::from_pack(Origin::Factory, ContentFormat::SENML_JSON, pack, &registry)?;
+//! let mut tree = Tree::new();
+//! tree.insert(Typed::<Security>::new());
+//! tree.insert(Typed::<Server>::new());
+//! let established = establish(&mut tree, &mut [&mut Fixed::new(factory)]);
+//! assert_eq!(established.origin, Some(Origin::Factory));
+//! # Ok::<(), lwm2m_codec::DecodeError>(())
+//! ```
+
+mod information;
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use lwm2m_model::Tree;
+
+pub use information::{ApplyError, Information};
+
+use crate::accounts;
+
+/// Where accounts come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Origin {
+    /// A smartcard, such as a SIM (TS-Core §6.1.4 step 1).
+    Smartcard,
+    /// The factory: a file or the firmware itself (TS-Core §6.1.4 step 2).
+    Factory,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Smartcard => "the smartcard",
+            Self::Factory => "the factory",
+        })
+    }
+}
+
+/// Says why a source gives nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// It can't be read; the text says what happened, and no key.
+    #[error("it can't be read: {0}")]
+    Unreadable(alloc::string::String),
+    /// No device could work with what it gives.
+    #[error(transparent)]
+    Refused(#[from] ApplyError),
+}
+
+/// A place where a device may find accounts.
+pub trait Source {
+    /// What it is.
+    fn origin(&self) -> Origin;
+
+    /// Reads it; `None` if there is nothing, such as no card.
+    ///
+    /// # Errors
+    /// [`SourceError::Unreadable`]
+    fn fetch(&mut self) -> Result<Option<Information>, SourceError>;
+}
+
+/// A source whose information is known already.
+#[derive(Debug, Clone)]
+pub struct Fixed(Information);
+
+impl Fixed {
+    /// Takes the information.
+    pub const fn new(information: Information) -> Self {
+        Self(information)
+    }
+}
+
+impl Source for Fixed {
+    fn origin(&self) -> Origin {
+        self.0.origin
+    }
+
+    fn fetch(&mut self) -> Result<Option<Information>, SourceError> {
+        Ok(Some(self.0.clone()))
+    }
+}
+
+/// What became of the sources of a device.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Established {
+    /// Whose accounts the device has; `None` if no source gave any.
+    pub origin: Option<Origin>,
+    /// Who added the account of the bootstrap server to them.
+    pub bootstrap: Option<Origin>,
+    /// Sources that failed, and why.
+    pub failed: Vec<(Origin, SourceError)>,
+}
+
+/// Asks the sources in their order, and gives the tree the accounts of the first one that are
+/// consistent (TS-Core §6.1.4). If these have no bootstrap server, a later source may add it.
+///
+/// Each source is one transaction: what fails has changed nothing.
+pub fn establish(tree: &mut Tree, sources: &mut [&mut dyn Source]) -> Established {
+    let mut established = Established::default();
+    for source in sources {
+        let complete = accounts(tree).bootstrap.is_some();
+        if established.origin.is_some() && complete {
+            break;
+        }
+        let origin = source.origin();
+        let applied = source.fetch().and_then(|information| {
+            let Some(information) = information else {
+                return Ok(false);
+            };
+            match established.origin {
+                None => information.apply(tree).map(|()| true),
+                Some(_) => information.add_bootstrap(tree),
+            }
+            .map_err(SourceError::from)
+        });
+        match applied {
+            Ok(false) => {}
+            Ok(true) if established.origin.is_none() => established.origin = Some(origin),
+            Ok(true) => established.bootstrap = Some(origin),
+            Err(error) => {
+                tracing::warn!(%origin, %error, "a source of accounts is not used");
+                established.failed.push((origin, error));
+            }
+        }
+    }
+    established
+}
