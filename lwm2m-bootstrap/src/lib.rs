@@ -7,10 +7,12 @@
 //! - [`source`]: what a device knows before it talks to any server: smartcard, factory.
 //! - [`accounts`] and [`check_consistency`]: what a device knows about its servers, and the rules
 //!   that this must keep.
+//! - `cellular`: the SIM, its operator and their keys.
 //! - `file`: entries from a TOML file.
 //!
 //! # Features
 //! - `std` (default): errors of dependencies implement `std::error::Error`.
+//! - `cellular`: the module `cellular`; brings in `aes`, `base64ct`, `hmac` and `sha2`.
 //! - `toml`: the module `file`; brings in `serde` and `toml`.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -22,6 +24,8 @@ extern crate std;
 
 mod account;
 mod buffer;
+#[cfg(feature = "cellular")]
+pub mod cellular;
 mod consistency;
 pub mod device;
 #[cfg(feature = "toml")]
@@ -33,6 +37,7 @@ pub mod uri;
 mod view;
 
 pub use account::{
-    AccountSecurity, Accounts, BootstrapAccount, RegistrationPolicy, ServerAccount, accounts,
+    AccountSecurity, Accounts, BootstrapAccount, DerivedKey, RegistrationPolicy, ServerAccount,
+    accounts,
 };
 pub use consistency::{Inconsistency, Rule, check_consistency};

@@ -22,6 +22,7 @@ use super::{
     value::{collect, hex_or_text, text_or_hex},
 };
 use crate::{
+    DerivedKey,
     server::{
         BootstrapEntry, EndpointPattern, Entry, Provision, ProvisionError, Psk, ServerEntry, Write,
     },
@@ -29,9 +30,9 @@ use crate::{
     view::id,
 };
 
-type Build<T> = Result<T, Problem>;
+pub(super) type Build<T> = Result<T, Problem>;
 
-fn problem<T>(span: Range<usize>, kind: ConfigErrorKind) -> Build<T> {
+pub(super) fn problem<T>(span: Range<usize>, kind: ConfigErrorKind) -> Build<T> {
     Err(Problem::new(span, kind))
 }
 
@@ -291,10 +292,13 @@ impl Way<'_> {
         // With a one-time key it is mode 0, and the key is made later.
         let mut security = Security::default();
         if let Some(word) = self.security {
-            if word.get_ref() != "nosec" {
-                return problem(word.span(), ConfigErrorKind::SecurityUnknown);
+            match derived_key(word.get_ref()) {
+                Some(key) => {
+                    security.public_key_or_identity = key.hint().as_bytes().to_vec();
+                }
+                None if word.get_ref() == "nosec" => security.security_mode = 3,
+                None => return problem(word.span(), ConfigErrorKind::SecurityUnknown),
             }
-            security.security_mode = 3;
         }
         if let Some(form) = self.psk {
             security.security_mode = 0;
@@ -314,6 +318,16 @@ impl Way<'_> {
             security.secret_key = bytes(&form.private)?;
         }
         Ok(security)
+    }
+}
+
+/// The word for a key that the device makes.
+pub(super) fn derived_key(word: &str) -> Option<DerivedKey> {
+    match word {
+        "gba" => Some(DerivedKey::Gba),
+        "akma" => Some(DerivedKey::Akma),
+        "modem" => Some(DerivedKey::Modem),
+        _ => None,
     }
 }
 

@@ -38,6 +38,8 @@
 mod build;
 mod error;
 mod form;
+#[cfg(feature = "cellular")]
+mod operators;
 mod value;
 
 use alloc::{string::ToString, vec::Vec};

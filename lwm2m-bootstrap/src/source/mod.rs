@@ -35,12 +35,19 @@ pub use information::{ApplyError, Information};
 
 use crate::accounts;
 
-/// Where accounts come from.
+/// Where accounts come from; in ascending order, the first one counts (TS-Core §6.1.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Origin {
     /// A smartcard, such as a SIM (TS-Core §6.1.4 step 1).
     Smartcard,
+    /// Protocol configuration options of the network; a convention, no part of the standard, as
+    /// the next two.
+    Pco,
+    /// A table of operators that the device carries.
+    OperatorTable,
+    /// Names under the operator's zone.
+    Dns,
     /// The factory: a file or the firmware itself (TS-Core §6.1.4 step 2).
     Factory,
 }
@@ -49,6 +56,9 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Smartcard => "the smartcard",
+            Self::Pco => "the network's configuration options",
+            Self::OperatorTable => "the table of operators",
+            Self::Dns => "the operator's names",
             Self::Factory => "the factory",
         })
     }
@@ -61,6 +71,9 @@ pub enum SourceError {
     /// It can't be read; the text says what happened, and no key.
     #[error("it can't be read: {0}")]
     Unreadable(alloc::string::String),
+    /// It names a server without security, and the device has no bearer of the operator to it.
+    #[error("its server has no security, for which the operator's bearer is needed")]
+    OperatorBearerOnly,
     /// No device could work with what it gives.
     #[error(transparent)]
     Refused(#[from] ApplyError),
