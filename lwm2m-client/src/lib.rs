@@ -25,5 +25,5 @@ mod write;
 
 pub use client::Client;
 pub use config::Config;
-pub use event::{Event, Failed, Operation};
+pub use event::{BootstrapStep, Event, Failed, Operation};
 pub use send::SendError;
