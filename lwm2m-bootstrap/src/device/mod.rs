@@ -41,6 +41,8 @@ pub(crate) use delete::delete_below;
 pub use finish::Unfinished;
 pub use pack::{PackError, pack_accounts};
 pub use purge::remove_bootstrap_account;
+pub(crate) use unbootstrap::{remove as remove_lost, ssids};
+pub(crate) use write::write_record;
 
 use crate::server::{Operation, StepInfo};
 
