@@ -5,6 +5,7 @@
 //! - [`server`]: the bootstrap server, an engine that gives each device what its entry says.
 //! - [`one_time`]: keys that are made for each bootstrap.
 //! - [`source`]: what a device knows before it talks to any server: smartcard, factory.
+//! - `smartcard`: accounts from a card (TS-Core App. G).
 //! - [`accounts`] and [`check_consistency`]: what a device knows about its servers, and the rules
 //!   that this must keep.
 //! - `file`: entries from a TOML file.
@@ -12,6 +13,7 @@
 //! # Features
 //! - `std` (default): errors of dependencies implement `std::error::Error`.
 //! - `toml`: the module `file`; brings in `serde` and `toml`.
+//! - `smartcard`: the module of that name; brings in `der` and `sha2`.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations)]
@@ -28,6 +30,8 @@ pub mod device;
 pub mod file;
 pub mod one_time;
 pub mod server;
+#[cfg(feature = "smartcard")]
+pub mod smartcard;
 pub mod source;
 pub mod uri;
 mod view;

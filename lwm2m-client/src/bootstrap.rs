@@ -202,7 +202,12 @@ impl Client {
             self.purge_account();
         }
         match &self.boot.state {
-            State::Waiting { at } if *at <= self.now => self.begin_boot(),
+            // A server's request counts after the sources only (TS-Core §6.1.4).
+            State::Waiting { at } if *at <= self.now => {
+                if self.sources_are_checked() {
+                    self.begin_boot();
+                }
+            }
             State::Provisioning { deadline, .. } if *deadline <= self.now => {
                 self.boot_failed(Failed::Silence);
             }

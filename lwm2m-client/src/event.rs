@@ -1,9 +1,12 @@
 //! What a client tells its application.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-use lwm2m_bootstrap::device::{PackError, Served};
+use lwm2m_bootstrap::{
+    device::{PackError, Served},
+    source::{Origin, Renewal, SourceError},
+};
 use lwm2m_coap::{ConnectError, Duration, ExchangeError, RequestError};
 use lwm2m_codec::{Path, Version, coap::Code};
 use lwm2m_model::Failure;
@@ -96,6 +99,21 @@ pub enum Event {
     /// but for the answer to its Finish. The application stores the accounts that the tree holds
     /// now and says so by [`Client::accounts_stored`](crate::Client::accounts_stored).
     BootstrapStore,
+    /// With [`Config::check_sources`](crate::Config::check_sources): the application asks its
+    /// sources, those behind `after` in the order of origins, and gives what
+    /// [`ask`](lwm2m_bootstrap::source::ask) says to
+    /// [`Client::sources_checked`](crate::Client::sources_checked). What is due waits for that.
+    CheckSources {
+        /// The origin whose information was refused; `None` to ask all.
+        after: Option<Origin>,
+    },
+    /// These sources could not be read.
+    SourcesFailed(Vec<(Origin, SourceError)>),
+    /// Nobody answered [`Event::CheckSources`] in time.
+    SourcesSilent,
+    /// A source changed, or is gone: its accounts were removed, others may have taken their
+    /// place. The application has to keep that.
+    SourcesChanged(Renewal),
     /// No pack came, or none that can be used: the device asks for the plain sequence.
     BootstrapPackFailed {
         /// Why.

@@ -20,6 +20,7 @@ mod read;
 mod registration;
 mod requests;
 mod send;
+mod sources;
 mod values;
 mod write;
 

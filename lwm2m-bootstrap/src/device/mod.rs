@@ -137,6 +137,11 @@ impl Provisioning {
         self
     }
 
+    /// Security instance of the bootstrap server, as it was at the start.
+    pub const fn account(&self) -> u16 {
+        self.account
+    }
+
     /// The last request of the bootstrap server.
     pub const fn last(&self) -> Option<&Served> {
         self.last.as_ref()

@@ -3,7 +3,9 @@
 use alloc::{collections::BTreeSet, vec::Vec};
 use core::ops::ControlFlow;
 
-use lwm2m_codec::{ContentFormat, DecodeError, Decoder, ObjectLink, Path, Record, Value, Version};
+use lwm2m_codec::{
+    ContentFormat, DecodeError, Decoder, ObjectLink, Path, Record, Type, Value, Version,
+};
 use lwm2m_model::{Failure, OwnedValue, Registry, SecretBytes, Tree, is_secret};
 
 use super::{Fingerprint, Origin};
@@ -93,16 +95,22 @@ impl Information {
         pack: &[u8],
         registry: &Registry,
     ) -> Result<Self, DecodeError> {
-        let types = |path: Path| {
-            let definition = registry.latest(path.object_id()?)?;
-            definition.resource(path.resource_id()?)?.data_type
-        };
-        let mut values = Vec::new();
-        for record in Decoder::new(format, Path::ROOT, pack, &types)? {
+        let types = |path: Path| latest_type(registry, path);
+        let mut information = Self::new(origin, Vec::new());
+        information.extend(Decoder::new(format, Path::ROOT, pack, &types)?)?;
+        Ok(information)
+    }
+
+    /// Adds the values of records.
+    pub(crate) fn extend<'a>(
+        &mut self,
+        records: impl Iterator<Item = Result<Record<'a>, DecodeError>>,
+    ) -> Result<(), DecodeError> {
+        for record in records {
             let record = record?;
-            values.extend(owned(record.path, record.value));
+            self.values.extend(owned(record.path, record.value));
         }
-        Ok(Self::new(origin, values))
+        Ok(())
     }
 
     /// Takes what a provision writes; its Deletes and Reads mean nothing here.
@@ -276,6 +284,12 @@ fn write(tree: &mut Tree, path: Path, value: &OwnedValue) -> Result<(), ApplyErr
         .cloned();
     let record = Record::new(path, value.as_value());
     Ok(write_record(tree, &record, definition.as_ref())?)
+}
+
+/// The type of a resource in the latest version of its object.
+pub(crate) fn latest_type(registry: &Registry, path: Path) -> Option<Type> {
+    let definition = registry.latest(path.object_id()?)?;
+    definition.resource(path.resource_id()?)?.data_type
 }
 
 /// Copies a value; keys are wiped when dropped.

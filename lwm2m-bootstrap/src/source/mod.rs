@@ -37,6 +37,8 @@ use lwm2m_model::Tree;
 
 #[cfg(feature = "smartcard")]
 pub use fingerprint::fingerprint;
+#[cfg(feature = "smartcard")]
+pub(crate) use information::latest_type;
 pub use information::{ApplyError, Information};
 pub use provenance::Provenance;
 pub use renew::{Answer, Renewal, Verdict, ask};
@@ -82,6 +84,10 @@ pub enum SourceError {
     /// It can't be read; the text says what happened, and no key.
     #[error("it can't be read: {0}")]
     Unreadable(alloc::string::String),
+    /// What it has can't be understood, such as a file that is half written. What it had before
+    /// counts no more (TS-Core §6.1.3.2).
+    #[error("what it has is wrong: {0}")]
+    Invalid(alloc::string::String),
     /// No device could work with what it gives.
     #[error(transparent)]
     Refused(#[from] ApplyError),

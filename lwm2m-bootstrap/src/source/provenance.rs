@@ -22,6 +22,8 @@ pub struct Provenance {
     instances: BTreeMap<Path, Origin>,
     fingerprints: BTreeMap<Origin, Option<Fingerprint>>,
     displaced: Option<Box<Information>>,
+    /// What no device could work with: it is not tried again.
+    refused: BTreeMap<Origin, Fingerprint>,
 }
 
 impl Provenance {
@@ -35,6 +37,7 @@ impl Provenance {
             instances: instances.into_iter().collect(),
             fingerprints: fingerprints.into_iter().collect(),
             displaced: None,
+            refused: BTreeMap::new(),
         }
     }
 
@@ -160,6 +163,8 @@ impl Provenance {
             }),
         };
         if let Err(error) = applied {
+            self.refused
+                .extend(information.fingerprint.map(|print| (origin, print)));
             established.fail(origin, SourceError::from(error));
         }
     }
@@ -172,6 +177,12 @@ impl Provenance {
         }
         let written = displaced.add_bootstrap(tree).ok()?;
         (!written.is_empty()).then_some(Origin::Factory)
+    }
+
+    /// True if these accounts were refused before.
+    pub(super) fn is_refused(&self, information: &Information) -> bool {
+        let print = information.fingerprint;
+        print.is_some() && self.refused.get(&information.origin).copied() == print
     }
 
     fn note(&mut self, information: &Information, written: impl IntoIterator<Item = Path>) {

@@ -63,10 +63,17 @@ pub fn ask(sources: &mut [&mut dyn Source], after: Option<Origin>) -> Answer {
     answer
 }
 
+/// True if a source may have what it had: nobody could see.
+fn is_unreadable(answer: &Answer, origin: Origin) -> bool {
+    let unreadable = |error: &SourceError| matches!(error, SourceError::Unreadable(_));
+    let mut failed = answer.failed.iter();
+    failed.any(|(failed, error)| *failed == origin && unreadable(error))
+}
+
 impl Provenance {
     /// Compares what the sources gave with what is in use.
     pub fn compare(&self, tree: &Tree, answer: &Answer) -> Verdict {
-        let first = answer.found.first();
+        let first = answer.found.iter().find(|found| !self.is_refused(found));
         let Some((origin, print)) = self.in_use() else {
             // The factory's information is for a device that has no account yet.
             let has = accounts(tree);
@@ -85,7 +92,7 @@ impl Provenance {
                     false => Verdict::Unchanged,
                 }
             }
-            _ if answer.failed.iter().any(|(failed, _)| *failed == origin) => Verdict::Unknown,
+            _ if is_unreadable(answer, origin) => Verdict::Unknown,
             _ => Verdict::Changed(Some(origin)),
         }
     }
@@ -106,6 +113,9 @@ impl Provenance {
         }
         let established = &mut renewal.established;
         for information in &answer.found {
+            if self.is_refused(information) {
+                continue;
+            }
             let has = accounts(tree);
             let known = has.bootstrap.is_some() || !has.servers.is_empty();
             // What the factory gave is back already, maybe with what a bootstrap made of it.

@@ -65,10 +65,12 @@ impl Client {
             return;
         };
         let finished = responder.is_some();
+        let account = session.account();
         if let Err(failure) = session.commit(&mut self.tree) {
             self.close_peer(peer);
             return self.boot_failed_at(BootstrapStep::Storing, Failed::Keep(failure));
         }
+        self.sources.provenance_mut().claim(&self.tree, account);
         match responder {
             Some((responder, draft)) => self.endpoint.respond(self.now, responder, draft),
             None => self.close_peer(peer),
@@ -89,11 +91,7 @@ impl Client {
         self.boot.purge_at = None;
         self.arm_purge();
         // The new accounts replace the old ones, also where the Short Server ID is the same.
-        for index in 0..self.links.len() {
-            self.close_link(index);
-        }
-        self.links.clear();
-        self.observations.clear();
+        self.drop_links();
         self.load_accounts();
     }
 
