@@ -5,6 +5,7 @@
 //! - [`server`]: the bootstrap server, an engine that gives each device what its entry says.
 //! - [`one_time`]: keys that are made for each bootstrap.
 //! - [`source`]: what a device knows before it talks to any server: smartcard, factory.
+//! - `smartcard`: accounts from a card (TS-Core App. G).
 //! - [`accounts`] and [`check_consistency`]: what a device knows about its servers, and the rules
 //!   that this must keep.
 //! - `cellular`: the SIM, its operator and their keys.
@@ -14,6 +15,7 @@
 //! - `std` (default): errors of dependencies implement `std::error::Error`.
 //! - `cellular`: the module `cellular`; brings in `aes`, `base64ct`, `hmac` and `sha2`.
 //! - `toml`: the module `file`; brings in `serde` and `toml`.
+//! - `smartcard`: the module of that name; brings in `der` and `sha2`.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations)]
@@ -32,6 +34,8 @@ pub mod device;
 pub mod file;
 pub mod one_time;
 pub mod server;
+#[cfg(feature = "smartcard")]
+pub mod smartcard;
 pub mod source;
 pub mod uri;
 mod view;

@@ -98,7 +98,7 @@ fn uri(tree: &Tree) -> Option<String> {
 #[test]
 fn the_card_comes_first_and_nobody_else_is_asked() {
     let mut tree = tree();
-    let search = Search::new(Bearer::Other)
+    let search = Search::new(&Subscription::default())
         .source(card("coaps://card.example", Proof::Key(DerivedKey::Gba)))
         .source(table().source(&sim("00101")))
         .discovery(Discovery::new("zone.example"))
@@ -111,7 +111,7 @@ fn the_card_comes_first_and_nobody_else_is_asked() {
 #[test]
 fn the_account_of_a_table_holds_how_its_key_is_made_and_no_key() {
     let mut tree = tree();
-    let search = Search::new(Bearer::Other).source(table().source(&sim("00101")));
+    let search = Search::new(&Subscription::default()).source(table().source(&sim("00101")));
     let established = run(search, &mut tree, no_dns);
     assert_eq!(established.origin, Some(Origin::OperatorTable));
     let bootstrap = accounts(&tree).bootstrap.unwrap();
@@ -129,7 +129,7 @@ fn the_dns_is_asked_when_card_and_table_know_nothing() {
     let (mut tree, sim) = (tree(), sim("00102"));
     let table = table();
     let zone = table.find(&sim).unwrap().zone(&sim).unwrap();
-    let search = Search::new(Bearer::Other)
+    let search = Search::new(&Subscription::default())
         .source(table.source(&sim))
         .discovery(Discovery::new(zone))
         .source(factory());
@@ -152,7 +152,7 @@ fn the_dns_is_asked_when_card_and_table_know_nothing() {
 #[test]
 fn a_dns_that_fails_is_told_and_the_factory_is_left() {
     let mut tree = tree();
-    let search = Search::new(Bearer::Other)
+    let search = Search::new(&Subscription::default())
         .discovery(Discovery::new("zone.example"))
         .source(factory());
     let established = run(search, &mut tree, |_| Reply::Failed);
@@ -163,7 +163,13 @@ fn a_dns_that_fails_is_told_and_the_factory_is_left() {
 #[test]
 fn coap_without_dtls_needs_the_operators_bearer() {
     let sim = sim("00103");
-    let search = |bearer| Search::new(bearer).source(table().source(&sim));
+    let search = |bearer| {
+        let sim = Subscription {
+            bearer,
+            ..sim.clone()
+        };
+        Search::new(&sim).source(table().source(&sim))
+    };
     let mut first = tree();
     let established = run(search(Bearer::Other), &mut first, no_dns);
     assert_eq!(established.origin, None);
@@ -183,7 +189,8 @@ fn coap_without_dtls_needs_the_operators_bearer() {
 #[test]
 fn a_card_without_keys_needs_the_operators_bearer_too() {
     let mut tree = tree();
-    let search = Search::new(Bearer::Other).source(card("coap://card.example", Proof::Bearer));
+    let search =
+        Search::new(&Subscription::default()).source(card("coap://card.example", Proof::Bearer));
     let established = run(search, &mut tree, no_dns);
     assert_eq!(
         established.failed,
@@ -212,7 +219,11 @@ fn a_container_counts_if_the_sims_own_operator_sent_it() {
         };
         let mut tree = tree();
         let source = Container::new(&sim, 0xff00, &mut decode).unwrap();
-        let established = run(Search::new(Bearer::Other).source(source), &mut tree, no_dns);
+        let established = run(
+            Search::new(&Subscription::default()).source(source),
+            &mut tree,
+            no_dns,
+        );
         (established.origin, uri(&tree))
     };
     let own = container([0x00, 0xf1, 0x10]);

@@ -33,10 +33,7 @@ fn server_values(instance: u16, ssid: i64) -> Vec<(Path, OwnedValue)> {
 }
 
 fn information(origin: Origin, parts: &[Vec<(Path, OwnedValue)>]) -> Information {
-    Information {
-        origin,
-        values: parts.concat(),
-    }
+    Information::new(origin, parts.concat())
 }
 
 fn bootstrap(origin: Origin, uri: &str) -> Information {
@@ -205,7 +202,7 @@ fn a_pack_in_cbor_gives_what_was_written_and_hides_the_key() {
         assert_eq!(pack.values.len(), values.len());
         assert!(!format!("{pack:?}").contains("90"), "a key is shown");
         let mut tree = empty_tree();
-        assert_eq!(pack.apply(&mut tree), Ok(()));
+        assert!(pack.apply(&mut tree).is_ok());
         assert_eq!(uris(&tree).1, ["coaps://server.example"]);
     }
 }
@@ -218,7 +215,7 @@ fn a_factory_file_in_toml_gives_accounts_and_values() {
                 [[write]]\npath = '/3/0/14'\nvalue = '+01:00'\n";
     let factory = Information::from_toml(text, &Registry::core()).unwrap();
     let mut tree = empty_tree();
-    assert_eq!(factory.apply(&mut tree), Ok(()));
+    assert!(factory.apply(&mut tree).is_ok());
     let accounts = accounts(&tree);
     assert_eq!(accounts.bootstrap.unwrap().hold_off.as_secs(), 7);
     assert_eq!(accounts.servers[0].ssid, 3);

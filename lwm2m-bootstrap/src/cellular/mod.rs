@@ -31,4 +31,4 @@ pub use kdf::{
 pub use keys::{KeyContext, KeyError, KeyProvider, PskIdentity, SessionKeys};
 pub use network::{Bearer, NetworkInfo, Plmn, PlmnError, Subscription};
 pub use operators::{Match, Operator, OperatorTable, TableSource, Zone};
-pub use search::{Answer, Search, Step};
+pub use search::{Search, Step};

@@ -5,8 +5,8 @@ use core::fmt;
 
 use lwm2m_codec::Value;
 
-use super::{Bearer, Discovery, Question, Reply};
-use crate::source::{Fixed, Information, Origin, Source, SourceError};
+use super::{Bearer, Discovery, NetworkInfo, Question, Reply};
+use crate::source::{Answer, Fixed, Information, Origin, Source, SourceError, fingerprint};
 
 /// Looks for accounts in all places, in their order, until there is an account of a bootstrap
 /// server.
@@ -14,9 +14,10 @@ use crate::source::{Fixed, Information, Origin, Source, SourceError};
 /// It asks no resolver by itself: [`poll`](Search::poll) says what to ask, until it is done.
 ///
 /// ```
-/// use lwm2m_bootstrap::cellular::{Bearer, Discovery, Question, Reply, Search, Step};
+/// use lwm2m_bootstrap::cellular::{Discovery, Question, Reply, Search, Step, Subscription};
 ///
-/// let mut search = Search::new(Bearer::Other).discovery(Discovery::new("operator.example"));
+/// let sim = Subscription::default();
+/// let mut search = Search::new(&sim).discovery(Discovery::new("operator.example"));
 /// let found = loop {
 ///     match search.poll() {
 ///         Step::Ask(Question::Service(_)) => search.reply(Reply::Services(vec![]), &mut || 4),
@@ -31,6 +32,7 @@ use crate::source::{Fixed, Information, Origin, Source, SourceError};
 pub struct Search<'a> {
     places: VecDeque<Place<'a>>,
     bearer: Bearer,
+    iccid: Vec<u8>,
     answer: Answer,
 }
 
@@ -49,21 +51,14 @@ pub enum Step {
     Done(Answer),
 }
 
-/// What the places gave.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Answer {
-    /// What was found, in the order of the places.
-    pub found: Vec<Information>,
-    /// Places that could not be asked, and why.
-    pub failed: Vec<(Origin, SourceError)>,
-}
-
 impl<'a> Search<'a> {
-    /// Begins without any place, for a device whose datagrams leave by a bearer.
-    pub fn new(bearer: Bearer) -> Self {
+    /// Begins without any place, for the SIM that a device has.
+    pub fn new(network: &dyn NetworkInfo) -> Self {
+        let iccid = network.iccid().unwrap_or_default();
         Self {
             places: VecDeque::new(),
-            bearer,
+            bearer: network.bearer(),
+            iccid: iccid.as_bytes().to_vec(),
             answer: Answer::default(),
         }
     }
@@ -113,12 +108,27 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Makes what is not from the card itself differ from card to card.
+    fn mark(&self, information: &mut Information) {
+        if information.fingerprint.is_none() && information.origin != Origin::Factory {
+            let uri = information.values.iter().find_map(|(path, value)| {
+                matches!(*path.ids(), [0, _, 0]).then_some(value.as_value())
+            });
+            let uri = match &uri {
+                Some(Value::String(uri)) => uri.as_plain().unwrap_or_default(),
+                _ => "",
+            };
+            information.fingerprint = Some(fingerprint(&self.iccid, uri.as_bytes()));
+        }
+    }
+
     fn fetch(&mut self, source: Box<dyn Source + '_>) {
         let bearer = self.bearer;
         let mut source = Guarded { source, bearer };
         match source.fetch() {
-            Ok(Some(information)) => {
-                if has_bootstrap(&information) {
+            Ok(Some(mut information)) => {
+                self.mark(&mut information);
+                if information.has_bootstrap() {
                     self.places.clear();
                 }
                 self.answer.found.push(information);
@@ -183,13 +193,6 @@ impl Source for Guarded<'_> {
             information => Ok(information),
         }
     }
-}
-
-/// True if there is the account of a bootstrap server (/0/x/1).
-fn has_bootstrap(information: &Information) -> bool {
-    information.values.iter().any(|(path, value)| {
-        matches!(*path.ids(), [0, _, 1]) && value.as_value() == Value::Boolean(true)
-    })
 }
 
 /// True if a server is to be reached without security (/0/x/2).

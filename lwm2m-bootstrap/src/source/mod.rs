@@ -24,16 +24,29 @@
 //! # Ok::<(), lwm2m_codec::DecodeError>(())
 //! ```
 
+#[cfg(any(feature = "smartcard", feature = "cellular"))]
+mod fingerprint;
 mod information;
+mod provenance;
+mod renew;
 
 use alloc::vec::Vec;
 use core::fmt;
 
 use lwm2m_model::Tree;
 
+#[cfg(any(feature = "smartcard", feature = "cellular"))]
+pub use fingerprint::fingerprint;
+#[cfg(feature = "smartcard")]
+pub(crate) use information::latest_type;
 pub use information::{ApplyError, Information};
+pub use provenance::Provenance;
+pub use renew::{Answer, Renewal, Verdict, ask};
 
 use crate::accounts;
+
+/// SHA-256 over what tells one card, or one state of it, from another.
+pub type Fingerprint = [u8; 32];
 
 /// Where accounts come from; in ascending order, the first one counts (TS-Core §6.1.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,6 +87,10 @@ pub enum SourceError {
     /// It names a server without security, and the device has no bearer of the operator to it.
     #[error("its server has no security, for which the operator's bearer is needed")]
     OperatorBearerOnly,
+    /// What it has can't be understood, such as a file that is half written. What it had before
+    /// counts no more (TS-Core §6.1.3.2).
+    #[error("what it has is wrong: {0}")]
+    Invalid(alloc::string::String),
     /// No device could work with what it gives.
     #[error(transparent)]
     Refused(#[from] ApplyError),
@@ -127,34 +144,30 @@ pub struct Established {
 /// Asks the sources in their order, and gives the tree the accounts of the first one that are
 /// consistent (TS-Core §6.1.4). If these have no bootstrap server, a later source may add it.
 ///
-/// Each source is one transaction: what fails has changed nothing.
+/// Each source is one transaction: what fails has changed nothing. [`Provenance`] does the same
+/// for sources that may change while the device runs.
 pub fn establish(tree: &mut Tree, sources: &mut [&mut dyn Source]) -> Established {
     let mut established = Established::default();
+    let mut provenance = Provenance::default();
     for source in sources {
-        let complete = accounts(tree).bootstrap.is_some();
-        if established.origin.is_some() && complete {
+        if established.origin.is_some() && accounts(tree).bootstrap.is_some() {
             break;
         }
         let origin = source.origin();
-        let applied = source.fetch().and_then(|information| {
-            let Some(information) = information else {
-                return Ok(false);
-            };
-            match established.origin {
-                None => information.apply(tree).map(|()| true),
-                Some(_) => information.add_bootstrap(tree),
+        match source.fetch() {
+            Ok(Some(information)) => {
+                provenance.establish(tree, &information, &mut established);
             }
-            .map_err(SourceError::from)
-        });
-        match applied {
-            Ok(false) => {}
-            Ok(true) if established.origin.is_none() => established.origin = Some(origin),
-            Ok(true) => established.bootstrap = Some(origin),
-            Err(error) => {
-                tracing::warn!(%origin, %error, "a source of accounts is not used");
-                established.failed.push((origin, error));
-            }
+            Ok(None) => {}
+            Err(error) => established.fail(origin, error),
         }
     }
     established
+}
+
+impl Established {
+    fn fail(&mut self, origin: Origin, error: SourceError) {
+        tracing::warn!(%origin, %error, "a source of accounts is not used");
+        self.failed.push((origin, error));
+    }
 }

@@ -149,7 +149,10 @@ fn told(event: &Event) -> String {
     match event {
         Event::BootstrapStarted => "bootstrap started".into(),
         Event::BootstrapFinished => "bootstrap finished".into(),
-        Event::BootstrapFailed { reason, retry_in } => {
+        Event::BootstrapPackFailed { reason } => format!("no pack: {reason}"),
+        Event::BootstrapFailed {
+            reason, retry_in, ..
+        } => {
             format!(
                 "bootstrap failed: {reason}, again in {} s",
                 retry_in.as_secs()
