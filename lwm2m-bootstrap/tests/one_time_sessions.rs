@@ -60,6 +60,7 @@ impl Run {
         config.entries = vec![Entry {
             name: "dev1".parse().unwrap(),
             psk: None,
+            subscriber: None,
             provision: Arc::new(provision()),
         }];
         let mut network = Network::new(link, 1);

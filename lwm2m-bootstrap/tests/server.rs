@@ -42,6 +42,7 @@ fn entry(name: &str, provision: Provision) -> Entry {
     Entry {
         name: name.parse().unwrap(),
         psk: None,
+        subscriber: None,
         provision: Arc::new(provision),
     }
 }

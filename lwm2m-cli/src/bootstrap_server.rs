@@ -47,6 +47,13 @@ pub(crate) struct Args {
     /// Which devices get what
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Subscribers of the operator (TOML): their devices use keys made of those of their SIMs, and
+    /// may come without security from the addresses that the file says they have
+    #[arg(long, value_name = "FILE", requires = "naf")]
+    subscribers: Option<PathBuf>,
+    /// Name by which devices know this server: keys made of those of a SIM are for this name only
+    #[arg(long, value_name = "NAME", requires = "subscribers")]
+    naf: Option<String>,
     /// Read object definitions from the XML files of a folder, for what the file writes; may be
     /// repeated
     #[arg(long, value_name = "DIR")]
@@ -114,6 +121,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         },
         // A dry run or check is for either command.
         one_time: args.check || args.dry_run.is_some(),
+        subscribers: args.subscribers.as_deref().zip(args.naf.as_deref()),
     };
     if args.check || args.dry_run.is_some() {
         return inspect(output, &args, setup);

@@ -4,26 +4,35 @@ pub(crate) mod accounts;
 mod executions;
 mod firmware;
 mod line;
+mod modem;
 mod objects;
 mod session;
 mod telling;
 mod test_object;
 mod value;
 
-use std::path::PathBuf;
+use std::{
+    net::SocketAddr,
+    path::{Path as FilePath, PathBuf},
+};
 
+use lwm2m_bootstrap::{
+    cellular::{EndpointName, OperatorTable},
+    file::ConfigError,
+};
 use lwm2m_codec::{Path, Version};
 use lwm2m_model::{Registry, Tree};
 use lwm2m_net::{
     Closed,
+    cellular::{Resolver, ResolverError},
     device::{Builder, Device, Keys, StartError},
 };
 
 use self::{
-    accounts::AccountsError, executions::Executions, session::Session, telling::Teller,
-    value::ValueError,
+    accounts::AccountsError, executions::Executions, modem::Modem, session::Session,
+    telling::Teller, value::ValueError,
 };
-use crate::{definitions, failure::Failure, hex};
+use crate::{definitions, failure::Failure, hex, sim::SimError};
 
 // The values that the demonstration expects.
 pub(crate) use self::{
@@ -46,6 +55,7 @@ const SSID: u16 = 1;
 ///   send PATH...     sends values to the servers
 ///   update           sends an Update
 ///   bootstrap        asks the bootstrap server for accounts
+///   sim FILE         puts in another SIM (--sim); sim none takes it out
 ///   quit             de-registers and ends
 ///
 /// Each command is answered by one line. The end of the input changes nothing; Ctrl-C is like quit.
@@ -60,7 +70,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URI", conflicts_with = "bootstrap")]
     server: Option<String>,
     /// Bootstrap server to ask for accounts.
-    #[arg(long, value_name = "URI", required_unless_present_any = ["server", "data"])]
+    #[arg(long, value_name = "URI", required_unless_present_any = ["server", "data", "sim"])]
     bootstrap: Option<String>,
     /// PSK identity for coaps [default: the endpoint name].
     #[arg(long, value_name = "ID")]
@@ -93,6 +103,20 @@ pub(crate) struct Args {
     /// Sets a value at start, such as /3303/0/5700=21.5; may come several times.
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
+    /// SIM in software (TOML): accounts and keys come from its card, its operator and the DNS; what
+    /// --server or --bootstrap name is the factory's. --endpoint may then be made of it: urn-imei,
+    /// imei-msisdn, iccid, or a text with {imei}, {imsi}, {iccid} or {msisdn}.
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    sim: Option<PathBuf>,
+    /// Operators and where their bootstrap servers are (TOML).
+    #[arg(long, value_name = "FILE", requires = "sim")]
+    operators: Option<PathBuf>,
+    /// Serial number of the device, for endpoint names.
+    #[arg(long, value_name = "DIGITS", requires = "sim")]
+    imei: Option<String>,
+    /// Name server to ask [default: those of the system]; may be repeated.
+    #[arg(long, value_name = "ADDR", requires = "sim")]
+    dns: Vec<SocketAddr>,
     /// Writes events and answers as JSON, one object on each line.
     #[arg(long)]
     json: bool,
@@ -118,6 +142,19 @@ pub(crate) enum ClientError {
     Start(#[from] StartError),
     #[error(transparent)]
     Ended(#[from] Closed),
+    #[error(transparent)]
+    Sim(#[from] SimError),
+    #[error("{}: {error}", .file.display())]
+    OperatorsFile {
+        file: PathBuf,
+        error: std::io::Error,
+    },
+    #[error("{}: {error}", .file.display())]
+    Operators { file: PathBuf, error: ConfigError },
+    #[error(transparent)]
+    Resolver(#[from] ResolverError),
+    #[error("the SIM does not tell what the endpoint name {0:?} is made of")]
+    Endpoint(String),
     #[error("neither {0} nor --server nor --bootstrap names a server")]
     NoAccount(PathBuf),
 }
@@ -134,7 +171,9 @@ impl From<ClientError> for Failure {
 }
 
 /// Runs the device until it is told to quit.
-pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+pub(crate) async fn run(mut args: Args) -> Result<(), Failure> {
+    let teller = Teller::new(args.json);
+    let modem = modem(&mut args, teller)?;
     let registry = definitions::load(&args.objects)?;
     let (executions, requests) = executions::channel();
     let (builder, known) = describe(&args, &registry, &executions)?;
@@ -142,10 +181,50 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         true => builder,
         false => account(builder, &args)?,
     };
+    let builder = match &modem {
+        Some(modem) => builder
+            .configure(|config| config.check_sources = true)
+            .cellular(modem.cellular())
+            .resolver(modem.resolver()),
+        None => builder,
+    };
     let (device, events) = builder.start().await.map_err(ClientError::from)?;
-    let session = Session::new(device, Teller::new(args.json), args.data)
+    let session = Session::new(device, teller, args.data)
+        .modem(modem)
         .end_with_input(args.shutdown_on_stdin_eof);
     Ok(session.run(events, requests).await?)
+}
+
+/// Makes the modem with its SIM, and the endpoint name of it.
+fn modem(args: &mut Args, teller: Teller) -> Result<Option<Modem>, ClientError> {
+    let Some(sim) = &args.sim else {
+        return Ok(None);
+    };
+    let table = match &args.operators {
+        Some(file) => operators(file)?,
+        None => OperatorTable::default(),
+    };
+    let resolver = match args.dns.as_slice() {
+        [] => Resolver::system(),
+        servers => Resolver::at(servers),
+    };
+    let mut modem = Modem::new(table, resolver?, args.imei.clone());
+    modem.insert(sim, teller)?;
+    let Ok(name) = args.endpoint.parse::<EndpointName>();
+    let endpoint = name.of(modem.network());
+    args.endpoint = endpoint.ok_or_else(|| ClientError::Endpoint(args.endpoint.clone()))?;
+    Ok(Some(modem))
+}
+
+fn operators(file: &FilePath) -> Result<OperatorTable, ClientError> {
+    let text = std::fs::read_to_string(file).map_err(|error| ClientError::OperatorsFile {
+        file: file.to_owned(),
+        error,
+    })?;
+    text.parse().map_err(|error| ClientError::Operators {
+        file: file.to_owned(),
+        error,
+    })
 }
 
 /// Makes the device with its objects; true if it knows its accounts already.

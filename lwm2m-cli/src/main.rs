@@ -13,6 +13,7 @@ mod objects;
 mod output;
 mod runtime;
 mod server;
+mod sim;
 
 use std::process::ExitCode;
 

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 use core::{fmt, net::SocketAddr};
 
-use lwm2m_coap::Identity;
+use lwm2m_coap::{Identity, Subscriber};
 
 use crate::{EndpointPolicy, RefuseReason};
 
@@ -15,15 +15,14 @@ pub enum IdentityOwned {
     NoSec,
     /// A PSK identity.
     Psk(Box<[u8]>),
+    /// No security, and the network knows whose the address is (TS-Transport §5.3).
+    Subscriber(Subscriber),
 }
 
 impl IdentityOwned {
-    /// Borrows the identity; one of a kind unknown to this crate never arises.
-    pub fn as_ref(&self) -> Identity<'_> {
-        match self {
-            Self::NoSec => Identity::NoSec,
-            Self::Psk(identity) => Identity::Psk(identity),
-        }
+    /// True if a handshake proved it.
+    pub const fn is_secure(&self) -> bool {
+        matches!(self, Self::Psk(_))
     }
 }
 
@@ -39,7 +38,11 @@ impl From<Identity<'_>> for IdentityOwned {
 
 impl fmt::Debug for IdentityOwned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_ref().fmt(f)
+        match self {
+            Self::NoSec => Identity::NoSec.fmt(f),
+            Self::Psk(identity) => Identity::Psk(identity).fmt(f),
+            Self::Subscriber(subscriber) => write!(f, "Subscriber({subscriber})"),
+        }
     }
 }
 
@@ -48,6 +51,7 @@ impl fmt::Debug for IdentityOwned {
 pub(crate) enum Owner {
     Address(SocketAddr),
     Psk(Box<[u8]>),
+    Subscriber(Subscriber),
 }
 
 impl Owner {
@@ -55,6 +59,7 @@ impl Owner {
         match identity {
             IdentityOwned::NoSec => Self::Address(address),
             IdentityOwned::Psk(identity) => Self::Psk(identity.clone()),
+            IdentityOwned::Subscriber(subscriber) => Self::Subscriber(subscriber.clone()),
         }
     }
 
@@ -62,6 +67,7 @@ impl Owner {
         match self {
             Self::Address(_) => IdentityOwned::NoSec,
             Self::Psk(identity) => IdentityOwned::Psk(identity.clone()),
+            Self::Subscriber(subscriber) => IdentityOwned::Subscriber(subscriber.clone()),
         }
     }
 }
@@ -169,7 +175,10 @@ impl Directory {
                 Err(RefuseReason::NotAllowed)
             }
             (_, IdentityOwned::Psk(psk)) if **psk == *endpoint.as_bytes() => Ok(()),
-            (_, IdentityOwned::Psk(_)) => Err(RefuseReason::IdentityMismatch),
+            // Of a subscriber, only the table tells the names.
+            (_, IdentityOwned::Psk(_) | IdentityOwned::Subscriber(_)) => {
+                Err(RefuseReason::IdentityMismatch)
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use alloc::{
 };
 use core::ops::Range;
 
-use lwm2m_coap::Duration;
+use lwm2m_coap::{Duration, Subscriber};
 use lwm2m_codec::{MAX_ID, Path};
 use lwm2m_model::{
     Registry, SecretBytes,
@@ -73,8 +73,14 @@ fn entry(form: &form::Endpoint, registry: &Registry) -> Build<Entry> {
     Ok(Entry {
         name: pattern,
         psk: form.psk.as_ref().map(psk).transpose()?,
+        subscriber: form.subscriber.as_ref().map(subscriber).transpose()?,
         provision: Arc::new(provision),
     })
+}
+
+fn subscriber(text: &Spanned<alloc::string::String>) -> Build<Subscriber> {
+    let parsed = text.get_ref().parse();
+    parsed.map_err(|_| Problem::new(text.span(), ConfigErrorKind::Subscriber))
 }
 
 impl From<ProvisionError> for ConfigErrorKind {

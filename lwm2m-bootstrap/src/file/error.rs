@@ -115,6 +115,9 @@ pub enum ConfigErrorKind {
     /// A right is none of the letters R, W, E, D, C.
     #[error("rights are letters of RWEDC")]
     Rights,
+    /// A text names no subscriber.
+    #[error("expected a subscriber such as \"imsi:001010123456789\"; iccid and msisdn, too")]
+    Subscriber,
     /// A text is no network code.
     #[error("expected a network such as \"00101\" or \"001-001\"")]
     Plmn,

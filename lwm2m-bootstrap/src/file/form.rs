@@ -35,6 +35,7 @@ pub(super) struct Factory {
 pub(super) struct Endpoint {
     pub(super) name: Spanned<String>,
     pub(super) psk: Option<Psk>,
+    pub(super) subscriber: Option<Spanned<String>>,
     pub(super) discover: Option<bool>,
     #[serde(default)]
     pub(super) read: Vec<Spanned<String>>,

@@ -17,8 +17,8 @@ use alloc::{
 use core::net::SocketAddr;
 
 use lwm2m_coap::{
-    Action, Duration, EXCHANGE_LIFETIME, Endpoint, EndpointEvent, Engine, ExchangeId, Identity,
-    Incoming, Input, Instant, PeerId, RequestOptions, Transmit,
+    Access, Action, Duration, EXCHANGE_LIFETIME, Endpoint, EndpointEvent, Engine, ExchangeId,
+    Identity, Incoming, Input, Instant, PeerId, RequestOptions, Transmit,
 };
 use lwm2m_codec::{ContentFormat, coap::Code};
 
@@ -127,6 +127,7 @@ pub struct BootstrapServer {
     requested: VecDeque<BootstrapRequest>,
     events: VecDeque<Event>,
     counters: Counters,
+    access: Access,
 }
 
 impl BootstrapServer {
@@ -145,7 +146,14 @@ impl BootstrapServer {
             requested: VecDeque::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
+            access: Access::default(),
         }
+    }
+
+    /// Lets the network tell whose the addresses of devices without security are
+    /// ([`Entry::subscriber`]).
+    pub fn set_access(&mut self, access: Access) {
+        self.access = access;
     }
 
     /// What was counted since the server was made.

@@ -8,7 +8,7 @@ use alloc::{
 };
 use core::{convert::Infallible, fmt, str::FromStr};
 
-use lwm2m_coap::Duration;
+use lwm2m_coap::{Duration, Subscriber};
 use lwm2m_codec::{MAX_ID, Path};
 use lwm2m_model::{
     OwnedValue, SecretBytes,
@@ -26,6 +26,10 @@ pub struct Entry {
     /// How these devices prove to the bootstrap server who they are. Without it, a device whose
     /// PSK identity is its endpoint name gets in, and so does one that proves nothing (NoSec).
     pub psk: Option<Psk>,
+    /// To whom the names belong. A device that proves nothing (NoSec) then gets in only from an
+    /// address of this subscriber; without a resolver there is none
+    /// ([`BootstrapServer::set_access`](super::BootstrapServer::set_access)).
+    pub subscriber: Option<Subscriber>,
     /// What they get.
     pub provision: Arc<Provision>,
 }

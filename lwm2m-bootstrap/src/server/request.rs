@@ -9,7 +9,7 @@ use alloc::{
 
 use core::net::SocketAddr;
 
-use lwm2m_coap::{Draft, Duration, Instant, PeerId, Responder};
+use lwm2m_coap::{Draft, Duration, Instant, PeerId, Responder, Subscriber};
 use lwm2m_codec::{
     ContentFormat, Path,
     coap::{Code, Message},
@@ -41,6 +41,8 @@ pub struct BootstrapRequest {
     pub endpoint: String,
     /// The PSK identity that it proved.
     pub identity: Option<Vec<u8>>,
+    /// The subscriber that its address belongs to, if it proved nothing else.
+    pub subscriber: Option<Subscriber>,
     /// True if it wants a pack.
     pub pack: bool,
     /// The keys to make for it.
@@ -168,6 +170,7 @@ impl BootstrapServer {
     fn admit(&self, peer: PeerId, query: &mut Query) -> Result<Session, RefusedReason> {
         let known = self.peers.get(&peer);
         let identity = known.and_then(|(_, identity)| identity.as_deref());
+        let remote = known.map(|(remote, _)| *remote);
         if query.endpoint.is_none() {
             // TS-Core §6.1.7.1: the identity stands in for the name.
             let name = identity.and_then(|identity| core::str::from_utf8(identity).ok());
@@ -178,6 +181,14 @@ impl BootstrapServer {
         let entry =
             provision::find(&self.config.entries, &name).ok_or(RefusedReason::UnknownEndpoint)?;
         let proved = match (identity, &entry.psk) {
+            (None, _) if entry.subscriber.is_some() => {
+                // TS-Transport §5.3: the name is compared with what the network knows.
+                let subscriber = remote.and_then(|remote| self.access.resolve(remote));
+                if subscriber != entry.subscriber {
+                    return Err(RefusedReason::WrongSubscriber);
+                }
+                true
+            }
             (identity, Some(psk)) => identity == Some(&psk.identity),
             (Some(identity), None) => identity == name.as_bytes(),
             (None, None) => true,
@@ -266,6 +277,10 @@ impl BootstrapServer {
         let Some((remote, identity)) = self.peers.get(&peer).cloned() else {
             return;
         };
+        let subscriber = match identity {
+            None => self.access.resolve(remote),
+            Some(_) => None,
+        };
         self.decisions.serial += 1;
         let serial = self.decisions.serial;
         let request = BootstrapRequest {
@@ -274,6 +289,7 @@ impl BootstrapServer {
             remote,
             endpoint: session.endpoint.clone(),
             identity,
+            subscriber,
             pack: matches!(wish, Wish::Pack { .. }),
             keys: session.provision.wanted_keys().collect(),
         };

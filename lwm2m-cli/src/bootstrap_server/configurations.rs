@@ -108,22 +108,22 @@ impl Configurations {
         self.set.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the engine has to know. An entry that was set keeps the key of the file's entry of
+    /// What the engine has to know. An entry that was set keeps the key and the subscriber of the file's entry of
     /// the same name.
     pub(super) fn entries(&self) -> Vec<Entry> {
         let set = self.lock();
         let from_file = self.file.iter();
         let kept = from_file.filter(|entry| !set.contains_key(&entry.name.to_string()));
-        let psk = |name: &str| {
+        let same = |name: &str| {
             let mut entries = self.file.iter();
-            let entry = entries.find(|entry| entry.name.to_string() == *name);
-            entry.and_then(|entry| entry.psk.clone())
+            entries.find(|entry| entry.name.to_string() == *name)
         };
         let set = set.iter().map(|(name, provision)| {
             let Ok(pattern) = name.parse();
             Entry {
                 name: pattern,
-                psk: psk(name),
+                psk: same(name).and_then(|entry| entry.psk.clone()),
+                subscriber: same(name).and_then(|entry| entry.subscriber.clone()),
                 provision: Arc::clone(provision),
             }
         });

@@ -7,6 +7,7 @@ use lwm2m_bootstrap::{
     file::ProvisioningFile,
     server::{BootstrapServer, Config, Event},
 };
+use lwm2m_coap::Access;
 use lwm2m_model::Registry;
 use lwm2m_net::{Driver, Handle, LocalAddrs, Psk, SharedPsks};
 use tokio::sync::{broadcast, mpsc};
@@ -16,6 +17,7 @@ use crate::{
     failure::Failure,
     output::Output,
     server::{feed::Message, keyring::KeyRing, store::Store},
+    sim::Subscribers,
 };
 
 /// Most events that are looked at together: one-time keys among them cost one transaction.
@@ -36,6 +38,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) store: Option<Store>,
     /// One-time keys can be made.
     pub(crate) one_time: bool,
+    /// The operator's subscribers, and the name by which their devices know the server.
+    pub(crate) subscribers: Option<(&'a Path, &'a str)>,
 }
 
 /// A running bootstrap server.
@@ -50,7 +54,11 @@ pub(crate) struct Service {
 impl Setup<'_> {
     /// Reads the file and the store.
     pub(super) fn open(self) -> Result<(ProvisioningFile, Configurations), Failure> {
-        let file = read(self.file, &self.registry)?;
+        let mut file = read(self.file, &self.registry)?;
+        if let Some((subscribers, naf)) = self.subscribers {
+            let subscribers = Subscribers::load(subscribers).map_err(Failure::usage)?;
+            subscribers.extend(&mut file.entries, naf);
+        }
         let entries = file.entries.clone();
         let open = Configurations::open(entries, self.registry, self.one_time, self.store);
         Ok((file, open.map_err(Failure::usage)?))
@@ -60,6 +68,7 @@ impl Setup<'_> {
     pub(crate) async fn start(mut self) -> Result<Service, Failure> {
         let coap = std::mem::take(&mut self.coap);
         let coaps = std::mem::take(&mut self.coaps);
+        let subscribers = self.subscribers;
         let (file, configurations) = self.open()?;
         let keys: SharedPsks = file
             .entries
@@ -69,9 +78,17 @@ impl Setup<'_> {
             .collect();
         let mut config = Config::default();
         config.entries = configurations.entries();
+        let access = match subscribers {
+            Some((subscribers, _)) => Subscribers::load(subscribers)
+                .map_err(Failure::usage)?
+                .access(),
+            None => Access::default(),
+        };
         let seed = getrandom::u64();
         let seed = seed.map_err(|error| Failure::runtime(format!("no seed: {error}")))?;
-        let mut driver = Driver::new(BootstrapServer::new(config, seed));
+        let mut engine = BootstrapServer::new(config, seed);
+        engine.set_access(access);
+        let mut driver = Driver::new(engine);
         for address in coap {
             driver = driver.udp(address);
         }

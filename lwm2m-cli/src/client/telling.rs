@@ -1,5 +1,6 @@
 //! What the device prints: a line of text or of JSON for each event and each command.
 
+use lwm2m_bootstrap::source::Origin;
 use lwm2m_net::device::{Event, Failed, Operation};
 use serde_json::{Value, json};
 
@@ -37,6 +38,11 @@ impl Teller {
     pub(crate) fn event(self, event: &Event) {
         let told = Told::of(event);
         self.0.line(told.text, &told.json);
+    }
+
+    /// Tells anything else.
+    pub(crate) fn tell(self, text: impl std::fmt::Display, json: &Value) {
+        self.0.line(text, json);
     }
 
     /// Tells what the device itself did.
@@ -91,6 +97,23 @@ impl Told {
                     retry_in.as_secs(),
                 ),
             ),
+            Event::SourcesChanged(renewal) => {
+                let origin = |origin: Option<Origin>| origin.map(|origin| origin.to_string());
+                let (removed, taken) =
+                    (origin(renewal.removed), origin(renewal.established.origin));
+                let failed = renewal.established.failed.iter();
+                let failed: Vec<String> = failed.map(|(_, error)| error.to_string()).collect();
+                Self::new(
+                    format!(
+                        "accounts removed: those of {}; taken: those of {}",
+                        removed.as_deref().unwrap_or("nobody"),
+                        taken.as_deref().unwrap_or("nobody")
+                    ),
+                    json!({
+                        "event": "accounts", "removed": removed, "taken": taken, "refused": failed,
+                    }),
+                )
+            }
             event => Self::of_registered(event),
         }
     }

@@ -295,7 +295,7 @@ fn make(
         let holder = Holder {
             endpoint: request.endpoint.clone(),
             ssid: wanted.ssid,
-            subscriber: None,
+            subscriber: request.subscriber.as_ref().map(ToString::to_string),
         };
         let unused_for = wanted.unused_for.as_secs();
         let (key, change) = table.issue(now, holder, unused_for, &mut System)?;

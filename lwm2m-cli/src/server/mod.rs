@@ -11,7 +11,11 @@ pub(crate) mod store;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::ValueEnum;
-use lwm2m_net::server::{Server, StartError};
+use lwm2m_coap::Access;
+use lwm2m_net::{
+    Psk,
+    server::{Server, StartError},
+};
 use lwm2m_server::{Config, EndpointPolicy, IdentityOwned};
 use tokio::net::TcpListener;
 
@@ -25,6 +29,7 @@ use crate::{
     failure::Failure,
     output::Output,
     runtime,
+    sim::Subscribers,
 };
 
 const COAP: &str = "0.0.0.0:5683";
@@ -64,6 +69,13 @@ pub(crate) struct Args {
     /// are added to these
     #[arg(long, value_name = "ENDPOINT,IDENTITY,HEXKEY")]
     psk: Vec<PskArgument>,
+    /// Subscribers of the operator (TOML): their devices use keys made of those of their SIMs, and
+    /// may come without security from the addresses that the file says they have
+    #[arg(long, value_name = "FILE", requires = "naf")]
+    subscribers: Option<PathBuf>,
+    /// Name by which devices know this server: keys made of those of a SIM are for this name only
+    #[arg(long, value_name = "NAME", requires = "subscribers")]
+    naf: Option<String>,
     /// Which endpoint names may register besides those with a key
     #[arg(long, value_enum, default_value_t = Endpoints::Open)]
     endpoints: Endpoints,
@@ -142,8 +154,32 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let bootstrap = bootstrap(&args, &registry, store.as_ref()).await?;
     let keys = keyring::load(store.as_ref(), &credentials.keys()).map_err(Failure::runtime)?;
     let allowed = keys.iter().map(keyring::allowed);
-    let allowed = credentials.allowed().into_iter().chain(allowed).collect();
-    let (server, events) = start(&args, registry, store.clone(), &credentials, allowed).await?;
+    let allowed = credentials.allowed().into_iter().chain(allowed);
+    let subscribers = match &args.subscribers {
+        Some(file) => Subscribers::load(file).map_err(Failure::usage)?,
+        None => Subscribers::default(),
+    };
+    let naf = args.naf.as_deref().unwrap_or_default();
+    let derived = subscribers.keys(naf).map(|(endpoint, psk)| {
+        let key = Psk::new(psk.key.expose());
+        credentials.keys().insert(psk.identity.clone(), key);
+        let identity = IdentityOwned::Psk(psk.identity.into());
+        (endpoint.to_owned(), identity)
+    });
+    let names = subscribers.names().map(|(endpoint, subscriber)| {
+        let identity = IdentityOwned::Subscriber(subscriber.clone());
+        (endpoint.to_owned(), identity)
+    });
+    let allowed = allowed.chain(derived).chain(names).collect();
+    let (server, events) = start(
+        &args,
+        registry,
+        store.clone(),
+        &credentials,
+        allowed,
+        subscribers.access(),
+    )
+    .await?;
     let keys = KeyRing::new(keys, store, server.clone(), Arc::clone(&credentials));
     let http_address = match &http {
         Some(listener) => Some(listener.local_addr().map_err(Failure::runtime)?),
@@ -214,6 +250,7 @@ async fn bootstrap(
         registry: registry.clone(),
         store: store.cloned(),
         one_time: true,
+        subscribers: args.subscribers.as_deref().zip(args.naf.as_deref()),
     };
     setup.start().await.map(Some)
 }
@@ -231,11 +268,15 @@ async fn start(
     store: Option<Store>,
     credentials: &Credentials,
     allowed: Vec<(String, IdentityOwned)>,
+    access: Access,
 ) -> Result<(Server, lwm2m_net::server::Events), Failure> {
     let mut config = Config::default();
     config.endpoint_policy = args.endpoints.into();
     config.nosec_roaming = args.nosec_roaming;
-    let mut builder = Server::builder().config(config).registry(registry);
+    let mut builder = Server::builder()
+        .config(config)
+        .registry(registry)
+        .access(access);
     let defaults = args.coap.is_empty() && args.coaps.is_empty();
     let default = |text: &str| defaults.then(|| text.parse().ok()).flatten();
     for address in args.coap.iter().copied().chain(default(COAP)) {

@@ -70,6 +70,7 @@ pub fn bootstrap_server(ssid: u16, uri: &str) -> BootstrapServer {
     config.entries = vec![Entry {
         name: "dev1".parse().unwrap(),
         psk: None,
+        subscriber: None,
         provision: Arc::new(provision),
     }];
     BootstrapServer::new(config, 5)

@@ -146,7 +146,7 @@ impl Builder {
             return Err(error);
         }
         accounts::add(&mut tree, accounts)?;
-        check(&mut tree)?;
+        check(&mut tree, config.check_sources)?;
         let seed = getrandom::u64().map_err(|_| StartError::Random)?;
         let client = Client::new(config, tree, seed);
         let notify = Arc::new(Notify::new());
@@ -176,9 +176,11 @@ impl Builder {
 }
 
 /// Checks what a device can't do without.
-fn check(tree: &mut Tree) -> Result<(), StartError> {
+fn check(tree: &mut Tree, has_sources: bool) -> Result<(), StartError> {
     let accounts = lwm2m_bootstrap::accounts(tree);
     match check_consistency(tree) {
+        // The sources are asked first.
+        Err(error) if error.rule == Rule::NoServerAccount && has_sources => {}
         Err(error) if error.rule == Rule::NoServerAccount => {
             accounts.bootstrap.ok_or(StartError::NoAccount)?;
         }

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use lwm2m_coap::Instant;
+use lwm2m_coap::{Access, Instant};
 use lwm2m_model::Registry;
 use lwm2m_server::{Config, IdentityOwned, JournalRecord, Restored};
 use tokio::sync::mpsc;
@@ -31,6 +31,7 @@ pub struct Builder {
     coap: Vec<SocketAddr>,
     coaps: Vec<(SocketAddr, SharedStore)>,
     journal: Option<Box<dyn JournalStore>>,
+    access: Access,
 }
 
 /// Says why a server did not start.
@@ -58,6 +59,7 @@ impl Builder {
             coap: Vec::new(),
             coaps: Vec::new(),
             journal: None,
+            access: Access::default(),
         }
     }
 
@@ -97,6 +99,12 @@ impl Builder {
         self
     }
 
+    /// Lets the network tell whose the addresses of devices without security are.
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
     /// Sets the bounds of the driver.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -116,6 +124,7 @@ impl Builder {
         for (endpoint, identity) in self.allowed {
             engine.allow_also(&endpoint, identity);
         }
+        engine.set_access(self.access);
         engine.set_unix_time(Instant::ZERO, unix);
         let mut store = None;
         if let Some(journal) = self.journal {
