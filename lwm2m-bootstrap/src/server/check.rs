@@ -27,6 +27,12 @@ pub enum ProvisionError {
     /// The accounts contradict each other.
     #[error(transparent)]
     Inconsistent(#[from] Inconsistency),
+    /// An incremental bootstrap finds out itself which accounts to delete.
+    #[error("an incremental bootstrap does not delete {0}")]
+    IncrementalDelete(Path),
+    /// An incremental bootstrap begins with a Discover.
+    #[error("an incremental bootstrap needs discover")]
+    IncrementalBlind,
     /// The same instance is written twice.
     #[error("{0} is written twice")]
     Twice(Path),
@@ -40,7 +46,27 @@ impl Provision {
     /// # Errors
     /// [`ProvisionError`].
     pub fn check(&self, registry: &Registry) -> Result<(), ProvisionError> {
+        self.check_incremental()?;
         self.with_sample_keys().check_values(registry)
+    }
+
+    /// Checks what an incremental bootstrap can't be combined with.
+    fn check_incremental(&self) -> Result<(), ProvisionError> {
+        if !self.incremental {
+            return Ok(());
+        }
+        if !self.discover {
+            return Err(ProvisionError::IncrementalBlind);
+        }
+        let accounts = [id::SECURITY, id::SERVER].map(Path::object);
+        let clash = |path: &&Path| {
+            let mut accounts = accounts.iter();
+            accounts.any(|object| path.contains(object) || object.contains(path))
+        };
+        match self.delete.iter().find(clash) {
+            Some(path) => Err(ProvisionError::IncrementalDelete(*path)),
+            None => Ok(()),
+        }
     }
 
     fn check_values(&self, registry: &Registry) -> Result<(), ProvisionError> {
@@ -113,7 +139,7 @@ impl Provision {
     /// True if a device that keeps its accounts may have what a rule misses.
     fn may_be_on_device(&self, rule: Rule) -> bool {
         let security = Path::object(id::SECURITY);
-        let keeps = !self.delete.iter().any(|path| path.contains(&security));
+        let keeps = !self.incremental && !self.delete.iter().any(|path| path.contains(&security));
         keeps && matches!(rule, Rule::NoServerAccount | Rule::AccessControlServer(_))
     }
 }
