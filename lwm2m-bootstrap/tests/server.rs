@@ -658,3 +658,34 @@ fn names_of_operations_and_steps_read_well() {
     assert_eq!((step.operation, step.path), (Operation::Finish, Path::ROOT));
     assert_eq!(step.to_string(), "finish");
 }
+
+#[test]
+fn a_binding_that_names_no_transport_is_refused_before_any_device_sees_it() {
+    let check = |binding: &str| {
+        let mut provision = provision();
+        provision.servers[0].server.binding = binding.into();
+        provision.check(&lwm2m_model::Registry::core())
+    };
+    for good in ["U", "UQ", "US", "UTSNMH"] {
+        assert_eq!(check(good), Ok(()), "{good}");
+    }
+    for wrong in ["", "Q", "X", "UU", "u"] {
+        assert_eq!(
+            check(wrong),
+            Err(lwm2m_bootstrap::server::ProvisionError::Binding(5)),
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
+fn a_server_without_packs_answers_5_01() {
+    let mut config = config(provision());
+    config.packs = false;
+    let device = TestDevice::new(factory_tree(), &["ep=dev1"], 1).asking_for_pack();
+    let run = Run::new(LinkConfig::default(), 1, config, device).run(LONG);
+    assert_eq!(
+        run.device().ended,
+        Some(Ended::Refused(Code::NOT_IMPLEMENTED))
+    );
+}

@@ -93,6 +93,7 @@ fn blame(form: &form::Endpoint, provision: &Provision, error: &ProvisionError) -
         ProvisionError::Inconsistent(inconsistency) => inconsistency.path,
         ProvisionError::Twice(path) | ProvisionError::IncrementalDelete(path) => *path,
         ProvisionError::IncrementalBlind => Path::ROOT,
+        ProvisionError::Binding(_) => Path::object(id::SERVER),
     };
     let related = |other: &Path| other.contains(&path) || path.contains(other);
     let write = provision

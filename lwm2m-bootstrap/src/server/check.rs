@@ -14,6 +14,9 @@ use super::{
 };
 use crate::{Inconsistency, Rule, check_consistency, view::id};
 
+/// Letters of transports and of queue mode (TS-Core §6.2.1.2).
+const BINDINGS: &str = "UTSNMHQ";
+
 /// Why no device could take a provision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -27,6 +30,9 @@ pub enum ProvisionError {
     /// The accounts contradict each other.
     #[error(transparent)]
     Inconsistent(#[from] Inconsistency),
+    /// A binding is not one of transports (TS-Core §6.2.1.2).
+    #[error("server {0}: the binding is not one of the letters U, T, S, N, M, H and Q, each once")]
+    Binding(u16),
     /// An incremental bootstrap finds out itself which accounts to delete.
     #[error("an incremental bootstrap does not delete {0}")]
     IncrementalDelete(Path),
@@ -47,7 +53,21 @@ impl Provision {
     /// [`ProvisionError`].
     pub fn check(&self, registry: &Registry) -> Result<(), ProvisionError> {
         self.check_incremental()?;
+        self.check_bindings()?;
         self.with_sample_keys().check_values(registry)
+    }
+
+    fn check_bindings(&self) -> Result<(), ProvisionError> {
+        let wrong = |entry: &&super::ServerEntry| {
+            let letters = &entry.server.binding;
+            let known = letters.chars().all(|letter| BINDINGS.contains(letter));
+            let once = |letter| letters.matches(letter).count() < 2;
+            !known || letters.trim_matches('Q').is_empty() || !BINDINGS.chars().all(once)
+        };
+        match self.servers.iter().find(wrong) {
+            Some(entry) => Err(ProvisionError::Binding(entry.ssid())),
+            None => Ok(()),
+        }
     }
 
     /// Checks what an incremental bootstrap can't be combined with.
