@@ -37,6 +37,7 @@ pub(super) struct Endpoint {
     pub(super) psk: Option<Psk>,
     pub(super) subscriber: Option<Spanned<String>>,
     pub(super) discover: Option<bool>,
+    pub(super) incremental: Option<bool>,
     #[serde(default)]
     pub(super) read: Vec<Spanned<String>>,
     #[serde(default)]
