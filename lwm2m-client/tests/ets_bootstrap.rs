@@ -209,6 +209,7 @@ fn c1_server() -> BootstrapServer {
     config.entries = vec![Entry {
         name: "ets".parse().unwrap(),
         psk: None,
+        subscriber: None,
         provision: Arc::new(provision),
     }];
     BootstrapServer::new(config, 7)

@@ -17,6 +17,7 @@ pub fn entry(name: &str, provision: Provision) -> Entry {
     Entry {
         name: name.parse().unwrap(),
         psk: None,
+        subscriber: None,
         provision: Arc::new(provision),
     }
 }
