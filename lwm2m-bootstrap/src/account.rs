@@ -122,6 +122,52 @@ impl RegistrationPolicy {
     }
 }
 
+/// How a device makes a pre-shared key that its account does not hold.
+///
+/// The standard knows no such account. Here it is one of mode 0 whose identity (/0/x/3) is the
+/// [hint](DerivedKey::hint) and whose key (/0/x/5) is empty; key and PSK identity are made when
+/// the device connects, and stored nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DerivedKey {
+    /// Ks_NAF of GBA (TS 33.220, TS 33.222).
+    Gba,
+    /// K_AF of AKMA (TS 33.535).
+    Akma,
+    /// Whatever the modem or a secure element makes.
+    Modem,
+}
+
+impl DerivedKey {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Gba, Self::Akma, Self::Modem];
+
+    /// What stands for it in /0/x/3. That of GBA is the PSK hint of TS 33.222 §5.4.
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::Gba => "3GPP-bootstrapping",
+            Self::Akma => "3GPP-AKMA",
+            Self::Modem => "lwm2m-modem-key",
+        }
+    }
+
+    /// Reads a hint; `None` for any other identity.
+    pub fn from_hint(hint: &[u8]) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|key| key.hint().as_bytes() == hint)
+    }
+}
+
+impl core::fmt::Display for DerivedKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Gba => "a GBA key",
+            Self::Akma => "an AKMA key",
+            Self::Modem => "a key of the modem",
+        })
+    }
+}
+
 /// How the connection to a server is secured (/0/x/2 to /0/x/5). Keys are wiped when dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -133,6 +179,8 @@ pub enum AccountSecurity {
         /// Key.
         key: SecretBytes,
     },
+    /// Mode 0 with a key that the device makes.
+    DerivedPsk(DerivedKey),
     /// Mode 1: raw public keys (RFC 7250).
     RawPublicKey {
         /// SubjectPublicKeyInfo of the device.
@@ -181,9 +229,13 @@ impl AccountSecurity {
         Ok(match value::<i64>(tree, path(2)) {
             Some(0) => {
                 empty(4)?;
-                Self::Psk {
-                    identity: open(3)?,
-                    key: full(5)?,
+                let identity = open(3)?;
+                match (DerivedKey::from_hint(&identity), empty(5)) {
+                    (Some(key), Ok(())) => Self::DerivedPsk(key),
+                    _ => Self::Psk {
+                        identity,
+                        key: full(5)?,
+                    },
                 }
             }
             Some(1) => Self::RawPublicKey {
@@ -213,7 +265,7 @@ impl AccountSecurity {
     /// The number of the mode (/0/x/2).
     pub const fn mode(&self) -> u8 {
         match self {
-            Self::Psk { .. } => 0,
+            Self::Psk { .. } | Self::DerivedPsk(_) => 0,
             Self::RawPublicKey { .. } => 1,
             Self::Certificate { .. } => 2,
             Self::NoSec => 3,
@@ -229,6 +281,7 @@ impl AccountSecurity {
                 identity,
                 key: key.expose(),
             }),
+            Self::DerivedPsk(key) => Some(Credentials::DerivedPsk { hint: key.hint() }),
             _ => None,
         }
     }

@@ -23,12 +23,13 @@ pub(crate) mod id {
     /// MQTT Server.
     pub(crate) const MQTT: u16 = 24;
 
+    /// The objects that only exist for accounts.
+    pub(crate) const ACCOUNT_OBJECTS: [u16; 6] =
+        [SECURITY, SERVER, ACCESS_CONTROL, OSCORE, COSE, MQTT];
+
     /// True for the objects that only exist for accounts.
-    pub(crate) const fn is_account_object(object: u16) -> bool {
-        matches!(
-            object,
-            SECURITY | SERVER | ACCESS_CONTROL | OSCORE | COSE | MQTT
-        )
+    pub(crate) fn is_account_object(object: u16) -> bool {
+        ACCOUNT_OBJECTS.contains(&object)
     }
 }
 

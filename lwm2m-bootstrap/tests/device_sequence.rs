@@ -100,8 +100,57 @@ fn a_finish_at_any_point_keeps_a_consistent_device_or_says_why_not() {
                 assert!(provisioning.is_open());
                 provisioning.abort(&mut tree);
             }
+            Progress::Prepared => panic!("nobody asked to hold"),
         }
     }
+}
+
+#[test]
+fn a_bootstrap_that_is_held_is_kept_by_its_commit_and_undone_by_its_abort() {
+    for keep in [true, false] {
+        let mut tree = factory_tree();
+        let before = snapshot(&tree);
+        let mut provisioning = Provisioning::new(BOOTSTRAP).holding();
+        for request in sequence() {
+            let (draft, _) = request.run(&mut provisioning, &mut tree);
+            assert!(draft.code.is_success());
+        }
+        let (draft, progress) = finish().run(&mut provisioning, &mut tree);
+        assert_eq!((draft.code, progress), (Code::CHANGED, Progress::Prepared));
+        let prepared = snapshot(&tree);
+        assert!(tree.in_transaction() && prepared != before);
+        match keep {
+            true => provisioning.commit(&mut tree).unwrap(),
+            false => provisioning.abort(&mut tree),
+        }
+        assert!(!tree.in_transaction());
+        assert_eq!(snapshot(&tree), if keep { prepared } else { before });
+    }
+}
+
+#[test]
+fn the_last_request_and_its_answer_are_known_without_any_value() {
+    let mut tree = factory_tree();
+    let mut provisioning = Provisioning::new(BOOTSTRAP);
+    assert_eq!(provisioning.last(), None);
+    let mut told = |request: Request| {
+        request.run(&mut provisioning, &mut tree);
+        provisioning.last().unwrap().to_string()
+    };
+    assert_eq!(told(discover("/")), "discover /, 0 bytes: 2.05 Content");
+    let secret = write_security(0, 1);
+    assert_eq!(
+        told(secret),
+        "write /0/0 as tlv (11542), 63 bytes: 2.04 Changed"
+    );
+    assert_eq!(
+        told(delete("/2/0/1")),
+        "delete /2/0/1, 0 bytes: 4.00 Bad Request: Bootstrap-Delete takes /, an object or an instance"
+    );
+    assert_eq!(
+        told(finish()),
+        "finish, 0 bytes: 4.06 Not Acceptable: /0/0/10: there is no server instance with short server id 1"
+    );
 }
 
 #[test]

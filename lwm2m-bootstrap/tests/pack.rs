@@ -39,6 +39,7 @@ fn ask(
     config.entries = vec![Entry {
         name: "dev1".parse().unwrap(),
         psk: None,
+        subscriber: None,
         provision: Arc::new(provision),
     }];
     let mut server = BootstrapServer::new(config, 1);

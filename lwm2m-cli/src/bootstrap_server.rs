@@ -4,25 +4,30 @@ mod api;
 mod configurations;
 mod dry_run;
 mod form;
+mod service;
 
 use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Instant,
 };
 
 use lwm2m_bootstrap::{
     file::ProvisioningFile,
-    server::{BootstrapServer, Config, Event, Operation, StepInfo},
+    server::{Event, Operation, StepInfo},
 };
 use lwm2m_model::Registry;
-use lwm2m_net::{Driver, Psk, SharedPsks};
 use serde_json::{Value, json};
+use tokio::sync::broadcast;
 
-use self::{api::Api, configurations::Configurations};
-use crate::server::{bind_http, check_http};
+pub(crate) use self::service::{Service, Setup, Work};
+use crate::server::{
+    bind_http, check_http,
+    credentials::Credentials,
+    feed,
+    store::{Keyring, Store},
+};
 use crate::{definitions, failure::Failure, output::Output, runtime};
 
 const COAP: &str = "0.0.0.0:5683";
@@ -33,7 +38,7 @@ const COAPS: &str = "0.0.0.0:5684";
 /// Which devices it knows and what they get is in a TOML file, one table for each endpoint. The
 /// first lines on standard output tell the addresses that are bound; then comes one for each step
 /// of each device.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(after_long_help = EXAMPLE)]
 pub(crate) struct Args {
     /// Listen for CoAP without security; may be repeated, port 0 is any free one [default:
@@ -47,6 +52,13 @@ pub(crate) struct Args {
     /// Which devices get what
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Subscribers of the operator (TOML): their devices use keys made of those of their SIMs, and
+    /// may come without security from the addresses that the file says they have
+    #[arg(long, value_name = "FILE", requires = "naf")]
+    subscribers: Option<PathBuf>,
+    /// Name by which devices know this server: keys made of those of a SIM are for this name only
+    #[arg(long, value_name = "NAME", requires = "subscribers")]
+    naf: Option<String>,
     /// Read object definitions from the XML files of a folder, for what the file writes; may be
     /// repeated
     #[arg(long, value_name = "DIR")]
@@ -103,67 +115,67 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     if let Some(address) = args.http {
         check_http(address, args.http_token.as_deref())?;
     }
-    let registry = definitions::load(&args.objects)?;
-    let file = read(&args.config, &registry)?;
-    if args.check {
-        let count = file.entries.len();
-        let text = format!("{}: {count} endpoints", args.config.display());
-        output.line(text, &json!({"event": "checked", "endpoints": count}));
-        return Ok(());
+    let setup = Setup {
+        file: &args.config,
+        coap: args.coap.clone(),
+        coaps: args.coaps.clone(),
+        registry: definitions::load(&args.objects)?,
+        store: match &args.data {
+            Some(folder) => Some(Store::open(folder).map_err(Failure::runtime)?),
+            None => None,
+        },
+        // A dry run or check is for either command.
+        one_time: args.check || args.dry_run.is_some(),
+        subscribers: args.subscribers.as_deref().zip(args.naf.as_deref()),
+    };
+    if args.check || args.dry_run.is_some() {
+        return inspect(output, &args, setup);
     }
-    let kept = Configurations::open(file.entries.clone(), registry, args.data.as_deref());
-    let configurations = kept.map_err(Failure::runtime)?;
+    serve(output, args.clone(), setup).await
+}
+
+/// Checks the file, or shows what a device gets.
+fn inspect(output: Output, args: &Args, setup: Setup<'_>) -> Result<(), Failure> {
+    let store = setup.store.clone();
+    let (file, configurations) = setup.open()?;
     if let Some(endpoint) = &args.dry_run {
-        return dry_run::print(output, &configurations.entries(), endpoint);
+        let keys = Credentials::new(Keyring::Bootstrap, store, &[])?;
+        return dry_run::print(output, &configurations.entries(&keys), endpoint);
     }
-    let keys: SharedPsks = file
-        .entries
-        .iter()
-        .filter_map(|entry| entry.psk.as_ref())
-        .map(|psk| (psk.identity.clone(), Psk::new(psk.key.expose())))
-        .collect();
-    let mut config = Config::default();
-    config.entries = configurations.entries();
+    let count = file.entries.len();
+    let text = format!("{}: {count} endpoints", args.config.display());
+    output.line(text, &json!({"event": "checked", "endpoints": count}));
+    Ok(())
+}
+
+async fn serve(output: Output, args: Args, mut setup: Setup<'_>) -> Result<(), Failure> {
+    if args.coap.is_empty() && args.coaps.is_empty() {
+        setup.coap.extend(COAP.parse::<SocketAddr>());
+        setup.coaps.extend(COAPS.parse::<SocketAddr>());
+    }
     let http = match args.http {
         Some(address) => Some(bind_http(address).await?),
         None => None,
     };
-    let seed = getrandom::u64().map_err(|error| Failure::runtime(format!("no seed: {error}")))?;
-    let mut driver = Driver::new(BootstrapServer::new(config, seed));
-    let defaults = args.coap.is_empty() && args.coaps.is_empty();
-    let default = |text: &str| defaults.then(|| text.parse().ok()).flatten();
-    for address in args.coap.iter().copied().chain(default(COAP)) {
-        driver = driver.udp(address);
-    }
-    for address in args.coaps.iter().copied().chain(default(COAPS)) {
-        driver = driver.dtls(address, keys.clone());
-    }
-    let spawned = driver.spawn(Some).await;
-    let (handle, mut events, addresses) =
-        spawned.map_err(|error| Failure::runtime(format!("can't listen: {error}")))?;
+    let service = setup.start().await?;
     let http_address = match &http {
         Some(listener) => Some(listener.local_addr().map_err(Failure::runtime)?),
         None => None,
     };
     let stopped = runtime::stopped(args.shutdown_on_stdin_eof);
-    output.addresses(&addresses, http_address);
-    let api = Api::new(handle.clone(), configurations, args.http_token);
+    output.addresses(service.addresses(), http_address);
+    let (sender, _) = broadcast::channel(feed::BACKLOG);
+    let (api, work) = service.split(sender, args.http_token);
+    let handle = work.handle();
     let served = async {
         match http {
-            Some(listener) => axum::serve(listener, Arc::clone(&api).router()).await,
+            Some(listener) => axum::serve(listener, api.router()).await,
             None => std::future::pending().await,
-        }
-    };
-    let began = Instant::now();
-    let show = async {
-        while let Some(event) = events.recv().await {
-            api.tell(&event);
-            tell(output, began, &event);
         }
     };
     let result = tokio::select! {
         () = stopped => Ok(()),
-        () = show => Err(Failure::runtime("the server ended")),
+        () = work.run(output, None) => Err(Failure::runtime("the server ended")),
         result = served => {
             result.map_err(|error| Failure::runtime(format!("HTTP ended: {error}")))
         }

@@ -2,28 +2,39 @@
 
 pub(crate) mod accounts;
 mod executions;
+mod factory;
 mod firmware;
 mod line;
+mod modem;
 mod objects;
 mod session;
 mod telling;
 mod test_object;
 mod value;
 
-use std::path::PathBuf;
+use std::{
+    net::SocketAddr,
+    path::{Path as FilePath, PathBuf},
+};
 
+use lwm2m_bootstrap::{
+    cellular::{EndpointName, OperatorTable},
+    file::ConfigError,
+    source::{self, Fixed, Source},
+};
 use lwm2m_codec::{Path, Version};
 use lwm2m_model::{Registry, Tree};
 use lwm2m_net::{
     Closed,
+    cellular::{Resolver, ResolverError},
     device::{Builder, Device, Keys, StartError},
 };
 
 use self::{
-    accounts::AccountsError, executions::Executions, session::Session, telling::Teller,
-    value::ValueError,
+    accounts::AccountsError, executions::Executions, factory::FactoryError, modem::Modem,
+    session::Session, telling::Teller, value::ValueError,
 };
-use crate::{definitions, failure::Failure, hex};
+use crate::{definitions, failure::Failure, hex, sim::SimError};
 
 // The values that the demonstration expects.
 pub(crate) use self::{
@@ -46,6 +57,7 @@ const SSID: u16 = 1;
 ///   send PATH...     sends values to the servers
 ///   update           sends an Update
 ///   bootstrap        asks the bootstrap server for accounts
+///   sim FILE         puts in another SIM (--sim); sim none takes it out
 ///   quit             de-registers and ends
 ///
 /// Each command is answered by one line. The end of the input changes nothing; Ctrl-C is like quit.
@@ -60,8 +72,20 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URI", conflicts_with = "bootstrap")]
     server: Option<String>,
     /// Bootstrap server to ask for accounts.
-    #[arg(long, value_name = "URI", required_unless_present_any = ["server", "data"])]
+    #[arg(
+        long,
+        value_name = "URI",
+        required_unless_present_any = ["server", "data", "factory", "sim"]
+    )]
     bootstrap: Option<String>,
+    /// Asks the bootstrap server for everything in one answer (Bootstrap-Pack) first.
+    #[arg(long)]
+    bootstrap_pack: bool,
+    /// Accounts as the factory writes them, in place of --server and --bootstrap: a TOML file with
+    /// [bootstrap], [[server]], [[access]] and [[write]] as in an endpoint of bootstrap-server's
+    /// file, or a pack in SenML CBOR (.cbor) or SenML JSON (.json).
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["server", "bootstrap"])]
+    factory: Option<PathBuf>,
     /// PSK identity for coaps [default: the endpoint name].
     #[arg(long, value_name = "ID")]
     psk_identity: Option<String>,
@@ -86,13 +110,28 @@ pub(crate) struct Args {
     /// may be repeated.
     #[arg(long, value_name = "DIR")]
     objects: Vec<PathBuf>,
-    /// File that keeps the accounts (objects 0, 1 and 2) over restarts. Once it exists, it counts
-    /// in place of --server and --bootstrap. It holds keys: only its owner can read it.
+    /// File that keeps the accounts (objects 0, 1, 2, 21, 23 and 24) over restarts. Once it
+    /// exists, it counts in place of --server, --bootstrap and --factory. A bootstrap changes it in
+    /// one step, before its Finish is answered. It holds keys: only its owner can read it.
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Sets a value at start, such as /3303/0/5700=21.5; may come several times.
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
+    /// SIM in software (TOML): accounts and keys come from its card, its operator and the DNS; what
+    /// --server or --bootstrap name is the factory's. --endpoint may then be made of it: urn-imei,
+    /// imei-msisdn, iccid, or a text with {imei}, {imsi}, {iccid} or {msisdn}.
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    sim: Option<PathBuf>,
+    /// Operators and where their bootstrap servers are (TOML).
+    #[arg(long, value_name = "FILE", requires = "sim")]
+    operators: Option<PathBuf>,
+    /// Serial number of the device, for endpoint names.
+    #[arg(long, value_name = "DIGITS", requires = "sim")]
+    imei: Option<String>,
+    /// Name server to ask [default: those of the system]; may be repeated.
+    #[arg(long, value_name = "ADDR", requires = "sim")]
+    dns: Vec<SocketAddr>,
     /// Writes events and answers as JSON, one object on each line.
     #[arg(long)]
     json: bool,
@@ -115,9 +154,24 @@ pub(crate) enum ClientError {
     #[error(transparent)]
     Accounts(#[from] AccountsError),
     #[error(transparent)]
+    Factory(#[from] FactoryError),
+    #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
     Ended(#[from] Closed),
+    #[error(transparent)]
+    Sim(#[from] SimError),
+    #[error("{}: {error}", .file.display())]
+    OperatorsFile {
+        file: PathBuf,
+        error: std::io::Error,
+    },
+    #[error("{}: {error}", .file.display())]
+    Operators { file: PathBuf, error: ConfigError },
+    #[error(transparent)]
+    Resolver(#[from] ResolverError),
+    #[error("the SIM does not tell what the endpoint name {0:?} is made of")]
+    Endpoint(String),
     #[error("neither {0} nor --server nor --bootstrap names a server")]
     NoAccount(PathBuf),
 }
@@ -134,7 +188,9 @@ impl From<ClientError> for Failure {
 }
 
 /// Runs the device until it is told to quit.
-pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+pub(crate) async fn run(mut args: Args) -> Result<(), Failure> {
+    let teller = Teller::new(args.json);
+    let modem = modem(&mut args, teller)?;
     let registry = definitions::load(&args.objects)?;
     let (executions, requests) = executions::channel();
     let (builder, known) = describe(&args, &registry, &executions)?;
@@ -142,10 +198,50 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         true => builder,
         false => account(builder, &args)?,
     };
+    let builder = match &modem {
+        Some(modem) => builder
+            .configure(|config| config.check_sources = true)
+            .cellular(modem.cellular())
+            .resolver(modem.resolver()),
+        None => builder,
+    };
     let (device, events) = builder.start().await.map_err(ClientError::from)?;
-    let session = Session::new(device, Teller::new(args.json), args.data)
+    let session = Session::new(device, teller, args.data)
+        .modem(modem)
         .end_with_input(args.shutdown_on_stdin_eof);
     Ok(session.run(events, requests).await?)
+}
+
+/// Makes the modem with its SIM, and the endpoint name of it.
+fn modem(args: &mut Args, teller: Teller) -> Result<Option<Modem>, ClientError> {
+    let Some(sim) = &args.sim else {
+        return Ok(None);
+    };
+    let table = match &args.operators {
+        Some(file) => operators(file)?,
+        None => OperatorTable::default(),
+    };
+    let resolver = match args.dns.as_slice() {
+        [] => Resolver::system(),
+        servers => Resolver::at(servers),
+    };
+    let mut modem = Modem::new(table, resolver?, args.imei.clone());
+    modem.insert(sim, teller)?;
+    let Ok(name) = args.endpoint.parse::<EndpointName>();
+    let endpoint = name.of(modem.network());
+    args.endpoint = endpoint.ok_or_else(|| ClientError::Endpoint(args.endpoint.clone()))?;
+    Ok(Some(modem))
+}
+
+fn operators(file: &FilePath) -> Result<OperatorTable, ClientError> {
+    let text = std::fs::read_to_string(file).map_err(|error| ClientError::OperatorsFile {
+        file: file.to_owned(),
+        error,
+    })?;
+    text.parse().map_err(|error| ClientError::Operators {
+        file: file.to_owned(),
+        error,
+    })
 }
 
 /// Makes the device with its objects; true if it knows its accounts already.
@@ -160,13 +256,18 @@ fn describe(
         Some(file) => accounts::load(&mut tree, file)?,
         None => false,
     };
+    let known = known || establish(args, &mut tree, registry)?;
     for assignment in &args.set {
         set(&mut tree, assignment)?;
     }
     let builder = Device::builder(&args.endpoint)
         .tree(tree)
         .queue_mode(args.queue)
-        .configure(|config| config.coap.max_body = MAX_BODY);
+        .configure(|config| {
+            config.coap.max_body = MAX_BODY;
+            config.bootstrap_pack = args.bootstrap_pack;
+            config.store_accounts = args.data.is_some();
+        });
     Ok((
         match args.lwm2m {
             Some(version) => builder.versions([version]),
@@ -174,6 +275,25 @@ fn describe(
         },
         known,
     ))
+}
+
+/// Gives the device the accounts that it has before any bootstrap, by the order of TS-Core §6.1.4;
+/// false if no source has any.
+fn establish(args: &Args, tree: &mut Tree, registry: &Registry) -> Result<bool, ClientError> {
+    let Some(file) = &args.factory else {
+        return Ok(false);
+    };
+    let mut factory = Fixed::new(factory::read(file, registry)?);
+    let mut sources: [&mut dyn Source; 1] = [&mut factory];
+    let established = source::establish(tree, &mut sources);
+    match established.failed.into_iter().next() {
+        Some((_, error)) if established.origin.is_none() => Err(FactoryError::Refused {
+            file: file.clone(),
+            error,
+        }
+        .into()),
+        _ => Ok(established.origin.is_some()),
+    }
 }
 
 /// Adds the account that the arguments name.

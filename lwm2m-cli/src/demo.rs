@@ -1,6 +1,7 @@
 //! `lwm2m demo`: a bootstrap server, a server and a device as three processes, and every
 //! operation between them.
 
+mod cellular;
 mod http;
 mod node;
 mod process;
@@ -34,12 +35,25 @@ pub(crate) struct Args {
     /// For tests: break something. kill=PROCESS@OPERATION, wrong-key=PROCESS, alter=OPERATION
     #[arg(long, hide = true)]
     sabotage: Option<Sabotage>,
+    /// Show one device with the SIMs of two operators instead: how it finds each operator's
+    /// bootstrap server, with keys of the SIM, and moves over when the SIM is swapped
+    #[arg(long, conflicts_with = "sabotage")]
+    cellular: bool,
+    /// For tests: break something of --cellular
+    #[arg(long, hide = true, requires = "cellular")]
+    sabotage_cellular: Option<cellular::Sabotage>,
 }
 
 /// Runs the demonstration.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    let shown = async {
+        match args.cellular {
+            true => cellular::run(args.sabotage_cellular).await,
+            false => demonstrate(args).await,
+        }
+    };
     tokio::select! {
-        result = demonstrate(args) => result,
+        result = shown => result,
         () = runtime::stopped(false) => Err(Failure::runtime("interrupted")),
     }
 }

@@ -15,6 +15,7 @@ mod objects;
 mod output;
 mod runtime;
 mod server;
+mod sim;
 
 use std::process::ExitCode;
 

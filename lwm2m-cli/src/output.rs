@@ -49,6 +49,20 @@ impl Output {
         });
         self.line(lines.join("\n"), &json);
     }
+
+    /// Tells where the bootstrap server of the same process listens.
+    pub(crate) fn bootstrap_addresses(self, addresses: &LocalAddrs) {
+        let udp = addresses.udp.iter().map(|a| format!("bootstrap coap {a}"));
+        let dtls = addresses.dtls.iter();
+        let dtls = dtls.map(|a| format!("bootstrap coaps {a}"));
+        let lines: Vec<String> = udp.chain(dtls).collect();
+        let json = json!({
+            "event": "bootstrap-listening",
+            "coap": addresses.udp,
+            "coaps": addresses.dtls,
+        });
+        self.line(lines.join("\n"), &json);
+    }
 }
 
 /// Starts the log.

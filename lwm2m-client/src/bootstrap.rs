@@ -4,34 +4,29 @@
 //! ```text
 //! Off ── wanted ──▶ Waiting ── hold-off ──▶ Connecting ──▶ Requesting ── 2.04 ──▶ Provisioning
 //!  ▲                   ▲                        │              │                   │       │
-//!  │                   └─────── failed ─────────┴──────────────┴─── silence ───────┘       │
-//!  └──────────────────────────────── Bootstrap-Finish, consistent ─────────────────────────┘
+//!  │                   └─────── failed ─────────┴──────────────┴─── silence ───────┤       │
+//!  └──── stored ──── Storing ◀── Bootstrap-Finish, consistent ─────────────────────│───────┘
+//!                       └────────────── can't be stored ───────────────────────────┘
 //! ```
+
+mod end;
 
 use alloc::format;
 
 use lwm2m_bootstrap::{
     accounts,
-    device::{Progress, Provisioning, pack_accounts, remove_bootstrap_account},
+    device::{Progress, Provisioning, pack_accounts},
 };
 use lwm2m_coap::{
-    ConnectError, ConnectId, Draft, Duration, ExchangeError, ExchangeId, Instant, PeerId,
-    RequestOptions, Responder,
+    ConnectError, ConnectId, Draft, ExchangeError, ExchangeId, Instant, PeerId, RequestOptions,
+    Responder,
 };
 use lwm2m_codec::{
-    ContentFormat, Path, Value, Version,
+    ContentFormat, Version,
     coap::{Code, Message},
 };
 
-use crate::{Client, Event, Failed, client::to_failed, values::server};
-
-/// First delay between two bootstrap attempts; it doubles.
-const FIRST_RETRY: Duration = Duration::from_secs(60);
-/// Longest delay between two bootstrap attempts.
-const LAST_RETRY: Duration = Duration::from_secs(86_400);
-/// How long the connection stays after Bootstrap-Finish, so that a repeated Finish is answered;
-/// MAX_TRANSMIT_SPAN (RFC 7252 §4.8.2).
-const LINGER: Duration = Duration::from_secs(45);
+use crate::{BootstrapStep, Client, Event, Failed, client::to_failed};
 
 /// Where the bootstrap is.
 #[derive(Debug, Default)]
@@ -86,13 +81,39 @@ enum State {
         deadline: Instant,
         session: Provisioning,
     },
+    /// The application stores what the tree holds.
+    Storing {
+        peer: PeerId,
+        deadline: Instant,
+        session: Provisioning,
+        /// Who waits for the answer to its Finish; nobody after a pack.
+        responder: Option<(Responder, Draft)>,
+    },
+}
+
+impl State {
+    /// How far it is.
+    fn step(&self) -> BootstrapStep {
+        match self {
+            Self::Off | Self::Waiting { .. } | Self::Connecting { .. } => BootstrapStep::Connecting,
+            Self::Packing { .. } => BootstrapStep::AskingForPack,
+            Self::Requesting { .. } => BootstrapStep::Asking,
+            Self::Provisioning { session, .. } => match session.last() {
+                Some(served) => BootstrapStep::Served(served.clone()),
+                None => BootstrapStep::Asked,
+            },
+            Self::Storing { .. } => BootstrapStep::Storing,
+        }
+    }
 }
 
 impl Boot {
     pub(crate) fn due(&self) -> Option<Instant> {
         let own = match &self.state {
             State::Waiting { at } => Some(*at),
-            State::Provisioning { deadline, .. } => Some(*deadline),
+            State::Provisioning { deadline, .. } | State::Storing { deadline, .. } => {
+                Some(*deadline)
+            }
             _ => None,
         };
         own.into_iter()
@@ -108,13 +129,18 @@ impl Boot {
     /// True while the bootstrap server changes the accounts: registrations stand still, because
     /// what the tree holds may be undone yet.
     pub(crate) const fn is_provisioning(&self) -> bool {
-        matches!(self.state, State::Provisioning { .. })
+        matches!(
+            self.state,
+            State::Provisioning { .. } | State::Storing { .. }
+        )
     }
 
     /// The bootstrap server, if it may send requests.
     pub(crate) const fn peer(&self) -> Option<PeerId> {
         match &self.state {
-            State::Requesting { peer, .. } | State::Provisioning { peer, .. } => Some(*peer),
+            State::Requesting { peer, .. }
+            | State::Provisioning { peer, .. }
+            | State::Storing { peer, .. } => Some(*peer),
             _ => None,
         }
     }
@@ -176,9 +202,17 @@ impl Client {
             self.purge_account();
         }
         match &self.boot.state {
-            State::Waiting { at } if *at <= self.now => self.begin_boot(),
+            // A server's request counts after the sources only (TS-Core §6.1.4).
+            State::Waiting { at } if *at <= self.now => {
+                if self.sources_are_checked() {
+                    self.begin_boot();
+                }
+            }
             State::Provisioning { deadline, .. } if *deadline <= self.now => {
                 self.boot_failed(Failed::Silence);
+            }
+            State::Storing { deadline, .. } if *deadline <= self.now => {
+                self.boot_failed(Failed::Store);
             }
             _ => {}
         }
@@ -330,22 +364,23 @@ impl Client {
     fn pack_answered(&mut self, peer: PeerId, account: u16, message: &Message<'_>, body: &[u8]) {
         if message.code() != Code::CONTENT {
             let refused = to_failed(message.code(), message.payload());
-            tracing::info!(%refused, "no bootstrap pack: asks for the plain sequence");
-            return self.request_sequence(peer, account);
+            return self.pack_failed(peer, account, refused);
         }
         let format = message.content_format().unwrap_or(ContentFormat(u16::MAX));
         let session = Provisioning::new(account);
-        match session.apply_pack(&mut self.tree, format, body) {
-            Ok(()) => {
+        match session.prepare_pack(&mut self.tree, format, body) {
+            Ok(session) => {
                 self.push_event(Event::BootstrapStarted);
-                self.close_peer(peer);
-                self.boot_finished();
+                self.store(peer, session, None);
             }
-            Err(error) => {
-                tracing::warn!(%error, "the pack can't be used: asks for the plain sequence");
-                self.request_sequence(peer, account);
-            }
+            Err(error) => self.pack_failed(peer, account, error.into()),
         }
+    }
+
+    fn pack_failed(&mut self, peer: PeerId, account: u16, reason: Failed) {
+        tracing::warn!(%reason, "no bootstrap pack: asks for the plain sequence");
+        self.push_event(Event::BootstrapPackFailed { reason });
+        self.request_sequence(peer, account);
     }
 
     fn provision(&mut self, peer: PeerId, account: u16) {
@@ -358,7 +393,8 @@ impl Client {
                     .copied()
                     .unwrap_or(Version::V1_1),
             )
-            .with_format(self.config.preferred_format);
+            .with_format(self.config.preferred_format)
+            .holding();
         self.boot.state = State::Provisioning {
             peer,
             deadline,
@@ -423,100 +459,11 @@ impl Client {
         };
         *until = deadline;
         let (draft, progress) = session.handle(&mut self.tree, message, body, max_body);
-        self.endpoint.respond(self.now, responder, draft);
-        if matches!(progress, Progress::Finished) {
-            self.boot_finished();
+        if !matches!(progress, Progress::Prepared) {
+            return self.endpoint.respond(self.now, responder, draft);
         }
-    }
-
-    fn boot_finished(&mut self) {
-        if let Some(peer) = self.boot.peer() {
-            let before = self.boot.lingering.replace((peer, self.now + LINGER));
-            if let Some((peer, _)) = before {
-                self.close_peer(peer);
-            }
-        }
-        self.boot.state = State::Off;
-        self.boot.attempt = 0;
-        self.push_event(Event::BootstrapFinished);
-        self.stamp_servers();
-        // TS-Core §E.1: the time begins with the end of the bootstrap.
-        self.boot.purge_at = None;
-        self.arm_purge();
-        // The new accounts replace the old ones, also where the Short Server ID is the same.
-        for index in 0..self.links.len() {
-            self.close_link(index);
-        }
-        self.links.clear();
-        self.observations.clear();
-        self.load_accounts();
-    }
-
-    /// Writes the time of the bootstrap into /1/x/12 (TS-Core §E.2), if the wall time is known.
-    fn stamp_servers(&mut self) {
-        let Some(time) = self
-            .unix_time()
-            .and_then(|seconds| i64::try_from(seconds).ok())
-        else {
-            return;
-        };
-        for account in accounts(&self.tree).servers {
-            let path = Path::resource(
-                server::OBJECT,
-                account.server_instance,
-                server::LAST_BOOTSTRAPPED,
-            );
-            // A Server object without the resource is fine.
-            let _ = self.tree.write(path, Value::Time(time));
-        }
-    }
-
-    /// Undoes what the bootstrap wrote, and tries again later.
-    fn boot_failed(&mut self, reason: Failed) {
-        self.undo_boot();
-        let factor = 1u32 << self.boot.attempt.min(16);
-        let retry_in = (FIRST_RETRY * factor).min(LAST_RETRY);
-        self.boot.attempt += 1;
-        self.boot.state = State::Waiting {
-            at: self.now + retry_in,
-        };
-        tracing::warn!(%reason, ?retry_in, "bootstrap failed");
-        self.push_event(Event::BootstrapFailed { reason, retry_in });
-        // The accounts from before are back: their registrations go on.
-        self.wake_links(self.now + retry_in);
-    }
-
-    fn undo_boot(&mut self) {
-        match core::mem::take(&mut self.boot.state) {
-            State::Requesting { peer, .. } | State::Packing { peer, .. } => self.close_peer(peer),
-            State::Provisioning { peer, session, .. } => {
-                session.abort(&mut self.tree);
-                self.close_peer(peer);
-            }
-            _ => {}
-        }
-    }
-
-    /// Starts the time after which the account of the bootstrap server is removed, if it does not
-    /// run yet.
-    fn arm_purge(&mut self) {
-        if self.boot.purge_at.is_none() {
-            let timeout = accounts(&self.tree)
-                .bootstrap
-                .and_then(|account| account.timeout);
-            self.boot.purge_at = timeout.map(|timeout| self.now + timeout);
-        }
-    }
-
-    /// Removes the account of the bootstrap server (TS-Core §E.1, /0/x/12).
-    fn purge_account(&mut self) {
-        self.boot.purge_at = None;
-        match remove_bootstrap_account(&mut self.tree) {
-            Ok(true) => self.push_event(Event::BootstrapAccountRemoved),
-            Ok(false) => {}
-            Err(failure) => {
-                tracing::error!(%failure, "the bootstrap account can't be removed");
-            }
+        if let State::Provisioning { peer, session, .. } = core::mem::take(&mut self.boot.state) {
+            self.store(peer, session, Some((responder, draft)));
         }
     }
 }

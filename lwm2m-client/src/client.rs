@@ -17,6 +17,7 @@ use crate::{
     link::{Link, State, Then, Turn},
     observe::Observation,
     send::PendingSend,
+    sources::Sources,
     values::server,
 };
 
@@ -34,6 +35,7 @@ pub struct Client {
     pub(crate) unix: Option<(Instant, u64)>,
     pub(crate) links: Vec<Link>,
     pub(crate) boot: Boot,
+    pub(crate) sources: Sources,
     pub(crate) observations: Vec<Observation>,
     pub(crate) deferred: Vec<Deferred>,
     pub(crate) sends: Vec<PendingSend>,
@@ -70,6 +72,7 @@ impl Client {
             unix: None,
             links: Vec::new(),
             boot: Boot::default(),
+            sources: Sources::default(),
             observations: Vec::new(),
             deferred: Vec::new(),
             sends: Vec::new(),
@@ -84,15 +87,13 @@ impl Client {
     }
 
     /// Starts: registers to the servers that the tree has accounts of, or bootstraps if there are
-    /// none (TS-Core §6.1.4).
+    /// none (TS-Core §6.1.4); with [`Config::check_sources`] after a check of the sources.
     pub fn start(&mut self, now: Instant) {
         self.clock(now);
         self.running = true;
         self.tree.take_changes();
-        self.load_accounts();
-        self.wake_links(self.now);
-        if self.links.is_empty() {
-            self.request_bootstrap(Urgency::Usual);
+        if !self.starts_with_check() {
+            self.begin_with_accounts();
         }
         self.advance();
     }
@@ -102,6 +103,7 @@ impl Client {
         self.clock(now);
         self.running = false;
         self.abandon_boot();
+        self.abandon_check();
         for index in 0..self.links.len() {
             match &mut self.links[index].state {
                 State::Registered(_) => self.deregister(index, Then::Stop),
@@ -252,6 +254,7 @@ impl Client {
                 let changes = self.tree.take_changes();
                 self.note_changes_for_observers(&changes);
             }
+            self.drive_sources();
             self.drive_boot();
             self.drive_links();
             self.drive_observations();
@@ -264,9 +267,10 @@ impl Client {
             // What was closed above may have ended exchanges.
             match self.endpoint.poll_event() {
                 Some(event) => self.on_endpoint_event(event),
-                None => return,
+                None => break,
             }
         }
+        self.sources.end_clearance();
     }
 
     fn on_endpoint_event(&mut self, event: EndpointEvent) {
@@ -480,7 +484,9 @@ impl Engine for Client {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let provisioning = self.boot.is_provisioning();
+        // Registrations stand still, and so does a bootstrap that has not begun.
+        let asking = self.sources.is_busy();
+        let provisioning = self.boot.is_provisioning() || asking;
         let links = self.links.iter().flat_map(|link| {
             let due = link.due().filter(|_| !provisioning);
             due.into_iter().chain(self.sleep_time(link))
@@ -494,7 +500,8 @@ impl Engine for Client {
             .chain(links)
             .chain(observations)
             .chain(deferred)
-            .chain(self.boot.due())
+            .chain(self.boot.due().filter(|_| !asking))
+            .chain(self.sources.due())
             .min()
     }
 }

@@ -33,6 +33,17 @@ pub struct Config {
     /// Asks the bootstrap server for everything in one answer first (Bootstrap-Pack, LwM2M 1.2,
     /// TS-Core §6.1.7.7), and for the plain sequence if that can't be had; false by default.
     pub bootstrap_pack: bool,
+    /// Answers Bootstrap-Finish after the application has stored the accounts, so that a device
+    /// never says that it has what a power cut takes away; false by default. See
+    /// [`Event::BootstrapStore`](crate::Event::BootstrapStore).
+    pub store_accounts: bool,
+    /// Has the sources of accounts checked at the start and before each Register, Update and
+    /// bootstrap, for devices with a smartcard (TS-Core §6.1.3.2); false by default. See
+    /// [`Event::CheckSources`](crate::Event::CheckSources).
+    pub check_sources: bool,
+    /// How long the application has for the answer to a check; then the device goes on with the
+    /// accounts it has.
+    pub source_timeout: Duration,
     /// Most observations, over all servers.
     pub max_observations: usize,
     /// Most paths with notification attributes, for each server.
@@ -59,6 +70,9 @@ impl Config {
             defer_timeout: Duration::from_secs(60),
             bootstrap_timeout: lwm2m_coap::EXCHANGE_LIFETIME,
             bootstrap_pack: false,
+            store_accounts: false,
+            check_sources: false,
+            source_timeout: Duration::from_secs(10),
             max_observations: 64,
             max_attributes: 64,
             max_deferred: 8,

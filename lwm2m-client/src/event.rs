@@ -1,9 +1,15 @@
 //! What a client tells its application.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
+use core::fmt;
 
+use lwm2m_bootstrap::{
+    device::{PackError, Served},
+    source::{Origin, Renewal, SourceError},
+};
 use lwm2m_coap::{ConnectError, Duration, ExchangeError, RequestError};
 use lwm2m_codec::{Path, Version, coap::Code};
+use lwm2m_model::Failure;
 
 /// Why talking to a server failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +38,50 @@ pub enum Failed {
     /// Nothing came for too long.
     #[error("nothing came from the server for too long")]
     Silence,
+    /// The pack can't be used.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// The application could not store the accounts, or did not in time.
+    #[error("the accounts could not be stored")]
+    Store,
+    /// An object refused what the bootstrap left, at its end.
+    #[error("the bootstrap could not be kept: {0}")]
+    Keep(Failure),
+    /// The account of the bootstrap server is gone.
+    #[error("there is no bootstrap account")]
+    NoAccount,
+}
+
+/// How far a bootstrap came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BootstrapStep {
+    /// Connecting to the bootstrap server.
+    Connecting,
+    /// The Bootstrap-Pack-Request.
+    AskingForPack,
+    /// The Bootstrap-Request.
+    Asking,
+    /// The Bootstrap-Request was answered; no request of the bootstrap server came.
+    Asked,
+    /// This was its last request, and the answer to it.
+    Served(Served),
+    /// All is there, and to be stored.
+    Storing,
+}
+
+impl fmt::Display for BootstrapStep {
+    /// Writes what follows "the bootstrap failed": `after write /0/1 as tlv (11542), …`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connecting => f.write_str("connecting to the bootstrap server"),
+            Self::AskingForPack => f.write_str("at the Bootstrap-Pack-Request"),
+            Self::Asking => f.write_str("at the Bootstrap-Request"),
+            Self::Asked => f.write_str("before the first request of the bootstrap server"),
+            Self::Served(served) => write!(f, "after {served}"),
+            Self::Storing => f.write_str("storing the accounts"),
+        }
+    }
 }
 
 /// What happened.
@@ -45,8 +95,34 @@ pub enum Event {
     /// The account of the bootstrap server was removed, as it asked for (/0/x/12). The device has
     /// to keep that.
     BootstrapAccountRemoved,
+    /// With [`Config::store_accounts`](crate::Config::store_accounts): the bootstrap is complete
+    /// but for the answer to its Finish. The application stores the accounts that the tree holds
+    /// now and says so by [`Client::accounts_stored`](crate::Client::accounts_stored).
+    BootstrapStore,
+    /// With [`Config::check_sources`](crate::Config::check_sources): the application asks its
+    /// sources, those behind `after` in the order of origins, and gives what
+    /// [`ask`](lwm2m_bootstrap::source::ask) says to
+    /// [`Client::sources_checked`](crate::Client::sources_checked). What is due waits for that.
+    CheckSources {
+        /// The origin whose information was refused; `None` to ask all.
+        after: Option<Origin>,
+    },
+    /// These sources could not be read.
+    SourcesFailed(Vec<(Origin, SourceError)>),
+    /// Nobody answered [`Event::CheckSources`] in time.
+    SourcesSilent,
+    /// A source changed, or is gone: its accounts were removed, others may have taken their
+    /// place. The application has to keep that.
+    SourcesChanged(Renewal),
+    /// No pack came, or none that can be used: the device asks for the plain sequence.
+    BootstrapPackFailed {
+        /// Why.
+        reason: Failed,
+    },
     /// The bootstrap failed; everything is as it was before.
     BootstrapFailed {
+        /// How far it came.
+        step: BootstrapStep,
         /// Why.
         reason: Failed,
         /// When it is tried again.

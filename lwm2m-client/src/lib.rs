@@ -20,10 +20,11 @@ mod read;
 mod registration;
 mod requests;
 mod send;
+mod sources;
 mod values;
 mod write;
 
 pub use client::Client;
 pub use config::Config;
-pub use event::{Event, Failed, Operation};
+pub use event::{BootstrapStep, Event, Failed, Operation};
 pub use send::SendError;

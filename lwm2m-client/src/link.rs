@@ -180,6 +180,18 @@ impl Link {
         }
     }
 
+    /// True if a Register or an Update begins now.
+    pub(crate) fn is_due(&self, due: bool) -> bool {
+        match &self.state {
+            State::Idle { .. } => due,
+            State::Registered(registered) => {
+                let wanted = registered.update_wanted && !registered.blocked;
+                (due || wanted) && registered.update.is_none() && self.connect.is_none()
+            }
+            _ => false,
+        }
+    }
+
     /// True if something has to be told to the server and there is no way to it yet.
     pub(crate) fn needs_connection(&self) -> bool {
         let wanted = self.registered().is_some_and(|r| r.update_wanted);

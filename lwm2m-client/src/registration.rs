@@ -28,13 +28,16 @@ const UPDATE_MARGIN: Duration = Duration::from_secs(93);
 impl Client {
     /// Lets each account do what is due.
     pub(crate) fn drive_links(&mut self) {
-        if self.boot.is_provisioning() {
+        if self.boot.is_provisioning() || self.sources.is_busy() {
             return;
         }
         self.next_turn();
         for index in 0..self.links.len() {
             self.note_changes(index);
             let due = self.links[index].due().is_some_and(|at| at <= self.now);
+            if self.links[index].is_due(due) && !self.sources_are_checked() {
+                return;
+            }
             match &mut self.links[index].state {
                 State::Idle { .. } if due => self.connect_or_register(index),
                 State::Registered(registered)

@@ -156,6 +156,7 @@ fn ten_thousand_devices_at_once_are_all_provisioned_over_a_link_that_loses_a_ten
     config.entries = vec![Entry {
         name: "dev*".parse().unwrap(),
         psk: None,
+        subscriber: None,
         provision: Arc::new(provision()),
     }];
     let (connection, session) = memory_per_session(&config);

@@ -48,6 +48,7 @@ fn bootstrap_server(delete: &[&str]) -> BootstrapServer {
     config.entries = vec![Entry {
         name: "*".parse().unwrap(),
         psk: None,
+        subscriber: None,
         provision: Arc::new(provision),
     }];
     BootstrapServer::new(config, 2)

@@ -59,6 +59,11 @@ pub enum Credentials<'a> {
         /// Key.
         key: &'a [u8],
     },
+    /// A pre-shared key that is made where the driver is, and its identity with it: `coaps://`.
+    DerivedPsk {
+        /// How it is made.
+        hint: &'a str,
+    },
 }
 
 impl fmt::Debug for Credentials<'_> {
@@ -72,6 +77,7 @@ impl fmt::Debug for Credentials<'_> {
                     identity.escape_ascii()
                 )
             }
+            Self::DerivedPsk { hint } => write!(f, "DerivedPsk {{ hint: {hint:?} }}"),
         }
     }
 }
@@ -98,6 +104,12 @@ pub enum ConnectError {
     /// The credentials are of a kind that the driver doesn't support.
     #[error("the credentials are not supported")]
     Credentials,
+    /// There is nothing on the device to make the key of.
+    #[error("the key can't be made")]
+    NoKey,
+    /// Without security the server may be reached over the operator's bearer only.
+    #[error("without security the operator's bearer is needed")]
+    NotOperatorBearer,
 }
 
 /// Why a peer is gone.

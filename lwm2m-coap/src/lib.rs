@@ -136,6 +136,7 @@ extern crate std;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod access;
 mod config;
 mod counters;
 mod dedup;
@@ -149,6 +150,7 @@ mod rng;
 pub mod sim;
 mod time;
 
+pub use access::{Access, AccessIdentityResolver, Subscriber, SubscriberError};
 pub use config::{Config, EXCHANGE_LIFETIME, MAX_DATAGRAM};
 pub use counters::Counters;
 pub use draft::{Draft, OptionSet};

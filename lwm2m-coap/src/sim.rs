@@ -100,7 +100,8 @@ impl<E: Engine + 'static> SimEngine for E {
                 id,
                 uri: uri.to_string(),
                 psk: match security {
-                    Credentials::NoSec => None,
+                    // Nobody makes keys here: a server that wants one refuses.
+                    Credentials::NoSec | Credentials::DerivedPsk { .. } => None,
                     Credentials::Psk { identity, key } => Some((identity.to_vec(), key.to_vec())),
                 },
             },

@@ -7,6 +7,7 @@ use tokio::{net::lookup_host, time::timeout};
 
 use crate::{
     dtls::ClientKeys,
+    hooks::{Derive, Resolve},
     limits::Limits,
     net::{Done, Net, NetEvent},
     peers::CLIENT,
@@ -21,8 +22,17 @@ impl Net {
             return self.connect_failed(connect, ConnectError::Uri);
         };
         let keys = match (target.secure, security) {
-            (false, Credentials::NoSec) => None,
-            (true, Credentials::Psk { identity, key }) => Some(self.connectors.keys(identity, key)),
+            (false, Credentials::NoSec) if !self.hooks.allows_clear() => {
+                return self.connect_failed(connect, ConnectError::NotOperatorBearer);
+            }
+            (false, Credentials::NoSec) => Keys::None,
+            (true, Credentials::Psk { identity, key }) => {
+                Keys::Known(self.connectors.keys(identity, key))
+            }
+            (true, Credentials::DerivedPsk { hint }) => match &self.hooks.derive {
+                Some(derive) => Keys::Derived(Arc::clone(derive), hint.to_owned()),
+                None => return self.connect_failed(connect, ConnectError::NoKey),
+            },
             _ => return self.connect_failed(connect, ConnectError::Credentials),
         };
         let connections = self.resolving + self.handshakes.clients() + self.peers.len(CLIENT);
@@ -32,8 +42,9 @@ impl Net {
         }
         self.resolving += 1;
         let limits = Arc::clone(&self.limits);
+        let resolve = self.hooks.resolve.clone();
         self.tasks.spawn(async move {
-            let (keys, result) = prepare(target, keys, &limits).await;
+            let (keys, result) = prepare(target, keys, resolve, &limits).await;
             Done::Resolved {
                 connect,
                 keys,
@@ -68,33 +79,70 @@ impl Net {
     }
 }
 
+/// Where the key of a connection comes from.
+enum Keys {
+    /// There is none.
+    None,
+    /// The account has it.
+    Known(ClientKeys),
+    /// It is made, as a hint says.
+    Derived(Derive, String),
+}
+
+impl Keys {
+    /// Has the key, and is prepared for DTLS; what makes keys may block.
+    async fn ready(
+        self,
+        target: &Target,
+        limits: &Arc<Limits>,
+    ) -> Result<Option<ClientKeys>, ConnectError> {
+        let mut keys = match self {
+            Self::None => return Ok(None),
+            Self::Known(keys) => keys,
+            Self::Derived(derive, hint) => {
+                let (host, port) = (target.host.clone(), target.port);
+                let made = tokio::task::spawn_blocking(move || derive(&host, port, &hint));
+                let (identity, key) = made.await.map_err(|_| ConnectError::NoKey)??;
+                ClientKeys::new(&identity, key)
+            }
+        };
+        let prepared = keys.prepare(limits).await;
+        prepared.map_err(|_| ConnectError::Credentials)?;
+        Ok(Some(keys))
+    }
+}
+
 /// Does what takes time before a connection can begin.
 async fn prepare(
     target: Target,
-    mut keys: Option<ClientKeys>,
+    keys: Keys,
+    resolve: Option<Resolve>,
     limits: &Arc<Limits>,
 ) -> (
     Option<ClientKeys>,
     Result<(std::net::UdpSocket, SocketAddr), ConnectError>,
 ) {
-    if let Some(keys) = &mut keys
-        && keys.prepare(limits).await.is_err()
-    {
-        return (None, Err(ConnectError::Credentials));
+    match keys.ready(&target, limits).await {
+        Ok(keys) => (keys, open(&target, resolve, limits).await),
+        Err(error) => (None, Err(error)),
     }
-    (keys, open(&target, limits).await)
 }
 
 /// Resolves a name and opens a socket for the first address to which there is a route.
 async fn open(
     target: &Target,
+    resolve: Option<Resolve>,
     limits: &Limits,
 ) -> Result<(std::net::UdpSocket, SocketAddr), ConnectError> {
-    let lookup: Result<io::Result<_>, _> = timeout(
-        limits.resolve,
-        lookup_host((target.host.as_str(), target.port)),
-    )
-    .await;
+    let lookup = async {
+        match resolve {
+            Some(resolve) => Ok(resolve(target.host.clone(), target.port).await),
+            None => lookup_host((target.host.as_str(), target.port))
+                .await
+                .map(Iterator::collect),
+        }
+    };
+    let lookup: Result<io::Result<Vec<SocketAddr>>, _> = timeout(limits.resolve, lookup).await;
     let Ok(Ok(addresses)) = lookup else {
         return Err(ConnectError::Resolve);
     };

@@ -9,6 +9,7 @@ use crate::{
     counters::Counters,
     dtls::{Acceptor, SetupFailed},
     handle::Handle,
+    hooks::Hooks,
     limits::Limits,
     net::Net,
     psk::PskStore,
@@ -48,6 +49,7 @@ pub struct Driver<E> {
     limits: Limits,
     udp: Vec<SocketAddr>,
     dtls: Vec<(SocketAddr, Arc<dyn PskStore>)>,
+    pub(crate) hooks: Hooks,
 }
 
 impl<E: Engine + Send + 'static> Driver<E> {
@@ -58,6 +60,7 @@ impl<E: Engine + Send + 'static> Driver<E> {
             limits: Limits::default(),
             udp: Vec::new(),
             dtls: Vec::new(),
+            hooks: Hooks::default(),
         }
     }
 
@@ -71,6 +74,20 @@ impl<E: Engine + Send + 'static> Driver<E> {
     /// keys of `store` (TS-Transport §5.2.8).
     pub fn dtls(mut self, address: SocketAddr, store: impl PskStore) -> Self {
         self.dtls.push((address, Arc::new(store)));
+        self
+    }
+
+    /// Resolves names by this resolver rather than by the system's.
+    #[cfg(feature = "cellular")]
+    pub fn resolver(mut self, resolver: crate::cellular::Resolver) -> Self {
+        resolver.hook(&mut self.hooks);
+        self
+    }
+
+    /// Makes keys that no account holds, and minds the bearer.
+    #[cfg(feature = "cellular")]
+    pub fn cellular(mut self, cellular: crate::cellular::Cellular) -> Self {
+        cellular.hook(&mut self.hooks);
         self
     }
 
@@ -104,6 +121,7 @@ impl<E: Engine + Send + 'static> Driver<E> {
         let limits = Arc::new(self.limits.sane());
         let counters = Arc::new(Counters::default());
         let mut net = Net::new(Arc::clone(&limits), Arc::clone(&counters));
+        net.hooks = self.hooks;
         let mut addresses = LocalAddrs::default();
         for address in self.udp {
             addresses.udp.push(listen(&mut net, address, Role::Udp)?);
@@ -137,6 +155,7 @@ impl<E> fmt::Debug for Driver<E> {
             .field("udp", &self.udp)
             .field("dtls", &dtls)
             .field("limits", &self.limits)
+            .field("hooks", &self.hooks)
             .finish_non_exhaustive()
     }
 }

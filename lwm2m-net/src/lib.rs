@@ -15,9 +15,15 @@
 //! `coaps` is DTLS 1.2 with TLS_PSK_WITH_AES_128_CCM_8 and Extended Master Secret. Keys come from
 //! a [`PskStore`], which may take its time. All tables are bounded by [`Limits`], and whatever is
 //! dropped is counted in [`Counts`].
+//!
+//! # Features
+//! - `cellular`: the module `cellular`: a resolver of its own, keys made of those of a SIM; brings
+//!   in `hickory-resolver`.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations)]
 
+#[cfg(feature = "cellular")]
+pub mod cellular;
 mod clock;
 mod connect;
 mod counters;
@@ -25,6 +31,7 @@ pub mod device;
 mod driver;
 mod dtls;
 mod handle;
+mod hooks;
 mod limits;
 mod net;
 mod peers;

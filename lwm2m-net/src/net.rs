@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use crate::{
     counters::Counters,
     dtls::{Acceptor, ClientKeys, Connectors, DtlsSession, Handshakes, Output},
+    hooks::Hooks,
     limits::Limits,
     peers::{CLIENT, Peer, Peers, Route},
     psk::{LookupFailed, Psk, PskStore},
@@ -30,6 +31,7 @@ const OVERHEAD: usize = 64;
 pub(crate) struct Net {
     pub(crate) limits: Arc<Limits>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) hooks: Hooks,
     pub(crate) sockets: Sockets,
     pub(crate) peers: Peers,
     pub(crate) handshakes: Handshakes,
@@ -125,6 +127,7 @@ impl Net {
             packet: vec![0; size].into(),
             limits,
             counters,
+            hooks: Hooks::default(),
         }
     }
 

@@ -28,6 +28,12 @@ impl Psk {
     }
 }
 
+impl From<Zeroizing<Vec<u8>>> for Psk {
+    fn from(key: Zeroizing<Vec<u8>>) -> Self {
+        Self(Arc::new(key))
+    }
+}
+
 impl fmt::Debug for Psk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Psk(…)")

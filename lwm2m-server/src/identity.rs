@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, collections::BTreeMap, string::String, vec::Vec};
 use core::{fmt, net::SocketAddr};
 
-use lwm2m_coap::Identity;
+use lwm2m_coap::{Identity, Subscriber};
 
 use crate::{EndpointPolicy, RefuseReason};
 
@@ -15,15 +15,14 @@ pub enum IdentityOwned {
     NoSec,
     /// A PSK identity.
     Psk(Box<[u8]>),
+    /// No security, and the network knows whose the address is (TS-Transport §5.3).
+    Subscriber(Subscriber),
 }
 
 impl IdentityOwned {
-    /// Borrows the identity; one of a kind unknown to this crate never arises.
-    pub fn as_ref(&self) -> Identity<'_> {
-        match self {
-            Self::NoSec => Identity::NoSec,
-            Self::Psk(identity) => Identity::Psk(identity),
-        }
+    /// True if a handshake proved it.
+    pub const fn is_secure(&self) -> bool {
+        matches!(self, Self::Psk(_))
     }
 }
 
@@ -39,7 +38,11 @@ impl From<Identity<'_>> for IdentityOwned {
 
 impl fmt::Debug for IdentityOwned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_ref().fmt(f)
+        match self {
+            Self::NoSec => Identity::NoSec.fmt(f),
+            Self::Psk(identity) => Identity::Psk(identity).fmt(f),
+            Self::Subscriber(subscriber) => write!(f, "Subscriber({subscriber})"),
+        }
     }
 }
 
@@ -48,6 +51,7 @@ impl fmt::Debug for IdentityOwned {
 pub(crate) enum Owner {
     Address(SocketAddr),
     Psk(Box<[u8]>),
+    Subscriber(Subscriber),
 }
 
 impl Owner {
@@ -55,6 +59,7 @@ impl Owner {
         match identity {
             IdentityOwned::NoSec => Self::Address(address),
             IdentityOwned::Psk(identity) => Self::Psk(identity.clone()),
+            IdentityOwned::Subscriber(subscriber) => Self::Subscriber(subscriber.clone()),
         }
     }
 
@@ -62,6 +67,7 @@ impl Owner {
         match self {
             Self::Address(_) => IdentityOwned::NoSec,
             Self::Psk(identity) => IdentityOwned::Psk(identity.clone()),
+            Self::Subscriber(subscriber) => IdentityOwned::Subscriber(subscriber.clone()),
         }
     }
 }
@@ -69,33 +75,65 @@ impl Owner {
 /// The table of endpoints and their identities, which the application fills.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
-    identities: BTreeMap<Box<str>, IdentityOwned>,
+    /// The identities of each endpoint; none of them is empty.
+    identities: BTreeMap<Box<str>, Vec<IdentityOwned>>,
     endpoints: BTreeMap<Box<[u8]>, Vec<Box<str>>>,
 }
 
 impl Directory {
     pub(crate) fn allow(&mut self, endpoint: &str, identity: IdentityOwned) {
         self.disallow(endpoint);
+        self.allow_also(endpoint, identity);
+    }
+
+    pub(crate) fn allow_also(&mut self, endpoint: &str, identity: IdentityOwned) {
+        let identities = self.identities.entry(endpoint.into()).or_default();
+        if identities.contains(&identity) {
+            return;
+        }
         if let IdentityOwned::Psk(psk) = &identity {
             let names = self.endpoints.entry(psk.clone()).or_default();
             names.push(endpoint.into());
         }
-        self.identities.insert(endpoint.into(), identity);
+        identities.push(identity);
     }
 
     pub(crate) fn disallow(&mut self, endpoint: &str) -> bool {
-        let Some(identity) = self.identities.remove(endpoint) else {
+        let Some(identities) = self.identities.remove(endpoint) else {
             return false;
         };
-        if let IdentityOwned::Psk(psk) = identity {
-            if let Some(names) = self.endpoints.get_mut(&psk) {
-                names.retain(|name| **name != *endpoint);
-                if names.is_empty() {
-                    self.endpoints.remove(&psk);
-                }
-            }
+        for identity in identities {
+            self.unname(endpoint, &identity);
         }
         true
+    }
+
+    pub(crate) fn disallow_identity(&mut self, endpoint: &str, identity: &IdentityOwned) -> bool {
+        let Some(identities) = self.identities.get_mut(endpoint) else {
+            return false;
+        };
+        let Some(at) = identities.iter().position(|other| other == identity) else {
+            return false;
+        };
+        identities.remove(at);
+        if identities.is_empty() {
+            self.identities.remove(endpoint);
+        }
+        self.unname(endpoint, identity);
+        true
+    }
+
+    /// Forgets that an identity has an endpoint name.
+    fn unname(&mut self, endpoint: &str, identity: &IdentityOwned) {
+        let IdentityOwned::Psk(psk) = identity else {
+            return;
+        };
+        if let Some(names) = self.endpoints.get_mut(psk) {
+            names.retain(|name| **name != *endpoint);
+            if names.is_empty() {
+                self.endpoints.remove(psk);
+            }
+        }
     }
 
     /// True if the table names the endpoint.
@@ -124,7 +162,7 @@ impl Directory {
         identity: &IdentityOwned,
     ) -> Result<(), RefuseReason> {
         if let Some(expected) = self.identities.get(endpoint) {
-            return match expected == identity {
+            return match expected.contains(identity) {
                 true => Ok(()),
                 false => Err(RefuseReason::IdentityMismatch),
             };
@@ -137,7 +175,10 @@ impl Directory {
                 Err(RefuseReason::NotAllowed)
             }
             (_, IdentityOwned::Psk(psk)) if **psk == *endpoint.as_bytes() => Ok(()),
-            (_, IdentityOwned::Psk(_)) => Err(RefuseReason::IdentityMismatch),
+            // Of a subscriber, only the table tells the names.
+            (_, IdentityOwned::Psk(_) | IdentityOwned::Subscriber(_)) => {
+                Err(RefuseReason::IdentityMismatch)
+            }
         }
     }
 }

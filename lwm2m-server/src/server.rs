@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, collections::VecDeque, string::String};
 
 use lwm2m_coap::{
-    Action, Draft, Endpoint, Engine, Identity, Incoming, Input, Instant, PeerId, Responder,
+    Access, Action, Draft, Endpoint, Engine, Identity, Incoming, Input, Instant, PeerId, Responder,
     Transmit,
 };
 use lwm2m_codec::coap::{Code, Message};
@@ -36,6 +36,7 @@ pub struct Server {
     pub(crate) closing: VecDeque<PeerId>,
     pub(crate) serial: u64,
     pub(crate) counters: Counters,
+    access: Access,
 }
 
 impl Server {
@@ -61,7 +62,15 @@ impl Server {
             closing: VecDeque::new(),
             serial: 0,
             counters: Counters::default(),
+            access: Access::default(),
         }
+    }
+
+    /// Lets the network tell whose the addresses of devices without security are. Such a device
+    /// registers under the names of its subscriber only, which [`allow`](Self::allow) states, and
+    /// these names are not for others.
+    pub fn set_access(&mut self, access: Access) {
+        self.access = access;
     }
 
     /// Tells the wall time in seconds since 1970; without it registrations have no calendar
@@ -76,10 +85,22 @@ impl Server {
         self.directory.allow(endpoint, identity);
     }
 
-    /// Takes an entry of [`allow`](Server::allow) back; false if there is none. A registration
+    /// Lets an endpoint name register with this identity, too: a device that gets a new key may
+    /// have the old one still.
+    pub fn allow_also(&mut self, endpoint: &str, identity: IdentityOwned) {
+        self.directory.allow_also(endpoint, identity);
+    }
+
+    /// Takes all identities of an endpoint name back; false if there is none. A registration
     /// that exists stays.
     pub fn disallow(&mut self, endpoint: &str) -> bool {
         self.directory.disallow(endpoint)
+    }
+
+    /// Takes one identity of an endpoint name back; false if it is not there. A registration
+    /// that exists stays.
+    pub fn disallow_identity(&mut self, endpoint: &str, identity: &IdentityOwned) -> bool {
+        self.directory.disallow_identity(endpoint, identity)
     }
 
     /// A registration.
@@ -139,13 +160,39 @@ impl Server {
     }
 
     fn on_peer_up(&mut self, peer: PeerId, address: core::net::SocketAddr, id: Identity<'_>) {
-        let identity = IdentityOwned::from(id);
+        let owner = self.owner(IdentityOwned::from(id), address);
         self.endpoint.peer_up(self.now, peer);
         self.registry.insert_peer(Peer {
             id: peer,
-            owner: Owner::new(&identity, address),
+            owner,
             address,
         });
+    }
+
+    fn owner(&self, identity: IdentityOwned, address: core::net::SocketAddr) -> Owner {
+        let subscriber = match identity {
+            IdentityOwned::NoSec => self.access.resolve(address),
+            _ => None,
+        };
+        let identity = subscriber.map_or(identity, IdentityOwned::Subscriber);
+        Owner::new(&identity, address)
+    }
+
+    /// Asks again whose an address is: the network may have given it to another subscriber.
+    fn check_owner(&mut self, peer: PeerId) {
+        let known = self.registry.peer(peer).filter(|_| self.access.is_some());
+        let Some(known) = known.filter(|known| !known.owner.identity().is_secure()) else {
+            return;
+        };
+        let address = known.address;
+        let owner = self.owner(IdentityOwned::NoSec, address);
+        if owner != known.owner {
+            self.registry.insert_peer(Peer {
+                id: peer,
+                owner,
+                address,
+            });
+        }
     }
 
     fn on_peer_down(&mut self, peer: PeerId) {
@@ -177,6 +224,7 @@ impl Server {
         let mut path = message.uri_path();
         let segments = [path.next(), path.next(), path.next()];
         let segments = segments.map(|s| s.map(|text| text.unwrap_or("\u{fffd}")));
+        self.check_owner(responder.peer());
         match (message.code(), segments) {
             (Code::POST, [Some("rd"), None | Some(""), None]) => {
                 self.on_register(responder, message, body);

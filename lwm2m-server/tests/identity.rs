@@ -3,7 +3,12 @@
 mod common;
 
 use common::{OBJECTS, Sent, Wire};
-use lwm2m_coap::Identity;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use lwm2m_coap::{Access, AccessIdentityResolver, Identity, Subscriber};
 use lwm2m_codec::coap::{Code, MessageType};
 use lwm2m_server::{Config, EndpointPolicy, Event, IdentityOwned, RefuseReason};
 
@@ -54,6 +59,26 @@ fn the_table_gives_an_endpoint_to_one_identity() {
     let right = wire.peer(2, Identity::Psk(b"key-1"));
     assert_eq!(wire.register(right, &QUERIES, OBJECTS).code, Code::CREATED);
     assert!(wire.server.disallow("dev"));
+    assert!(!wire.server.disallow("dev"));
+}
+
+#[test]
+fn an_endpoint_between_two_keys_registers_with_either_until_one_is_taken_back() {
+    let mut wire = wire(EndpointPolicy::Open);
+    let (old, new) = (Identity::Psk(b"key-1"), Identity::Psk(b"key-2"));
+    wire.server.allow("dev", old.into());
+    wire.server.allow_also("dev", new.into());
+    wire.server.allow_also("dev", new.into());
+    for (index, identity) in [old, new].into_iter().enumerate() {
+        let peer = wire.peer(index as u32, identity);
+        assert_eq!(wire.register(peer, &QUERIES, OBJECTS).code, Code::CREATED);
+    }
+    assert!(wire.server.disallow_identity("dev", &old.into()));
+    assert!(!wire.server.disallow_identity("dev", &old.into()));
+    let late = wire.peer(2, old);
+    let answer = wire.register(late, &QUERIES, OBJECTS);
+    assert_eq!(answer.code, Code::BAD_REQUEST);
+    assert!(wire.server.disallow_identity("dev", &new.into()));
     assert!(!wire.server.disallow("dev"));
 }
 
@@ -187,4 +212,61 @@ fn a_restarted_driver_finds_a_nosec_device_by_its_address() {
         (Code::CHANGED, MessageType::Acknowledgement)
     );
     assert_eq!(wire.registration(id).peer, Some(again));
+}
+
+/// Whose all addresses are, as the network says now.
+#[derive(Clone, Default)]
+struct Network(Arc<Mutex<Option<Subscriber>>>);
+
+impl Network {
+    fn gives_addresses_to(&self, imsi: Option<&str>) {
+        *self.0.lock().unwrap() = imsi.map(|imsi| Subscriber::Imsi(imsi.into()));
+    }
+}
+
+impl AccessIdentityResolver for Network {
+    fn resolve(&self, _: SocketAddr) -> Option<Subscriber> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[test]
+fn without_security_a_subscriber_registers_under_its_own_names_only() {
+    let network = Network::default();
+    let mut wire = wire(EndpointPolicy::Open);
+    wire.server.set_access(Access::new(network.clone()));
+    let own = IdentityOwned::Subscriber(Subscriber::Imsi("1".into()));
+    wire.server.allow("dev", own.clone());
+    let peer = wire.peer(0, Identity::NoSec);
+    let code = |wire: &mut Wire| wire.register(peer, &QUERIES, OBJECTS).code;
+    assert_eq!(code(&mut wire), Code::BAD_REQUEST, "an address of nobody");
+    network.gives_addresses_to(Some("2"));
+    assert_eq!(code(&mut wire), Code::BAD_REQUEST, "another subscriber");
+    let unknown = wire.register(peer, &["ep=new", "lt=300", "lwm2m=1.1"], OBJECTS);
+    assert_eq!(unknown.code, Code::BAD_REQUEST, "a name of nobody");
+    network.gives_addresses_to(Some("1"));
+    assert_eq!(code(&mut wire), Code::CREATED);
+    assert_eq!(wire.server.find("dev").unwrap().identity, own);
+}
+
+#[test]
+fn an_address_that_is_given_to_another_subscriber_takes_no_registration_along() {
+    let network = Network::default();
+    network.gives_addresses_to(Some("1"));
+    let mut wire = wire(EndpointPolicy::Open);
+    wire.server.set_access(Access::new(network.clone()));
+    let own = IdentityOwned::Subscriber(Subscriber::Imsi("1".into()));
+    wire.server.allow("dev", own);
+    let peer = wire.peer(0, Identity::NoSec);
+    let id = wire.registered(peer, "dev");
+    assert_eq!(wire.update(peer, id, &[]).code, Code::CHANGED);
+    network.gives_addresses_to(Some("2"));
+    assert_eq!(wire.update(peer, id, &[]).code, Code::NOT_FOUND);
+    network.gives_addresses_to(Some("1"));
+    let roamed = wire.peer_at(1, 50_000, Identity::NoSec);
+    assert_eq!(
+        wire.update(roamed, id, &[]).code,
+        Code::CHANGED,
+        "the subscriber's new address"
+    );
 }

@@ -2,6 +2,7 @@
 //!
 //! 1. Each is built for the host with `--no-default-features`, and the list of crates that its
 //!    rlib links must not name `std`. This also finds a dependency that brings std in.
+//!    So are the features that must do without.
 //! 2. Each is built for a microcontroller target, which has no std at all. That needs rustup,
 //!    and the network once; without them the step says so and rests on 1.
 
@@ -18,6 +19,9 @@ pub(crate) const CRATES: [&str; 6] = [
     "lwm2m-server",
 ];
 
+/// Features that a crate must have without std, too.
+const FEATURES: [(&str, &str); 1] = [("lwm2m-bootstrap", "cellular")];
+
 /// Cortex-M4 and M7 without FPU.
 const TARGET: &str = "thumbv7em-none-eabi";
 
@@ -25,6 +29,10 @@ const TARGET: &str = "thumbv7em-none-eabi";
 pub(crate) fn run(context: &Context) -> Result<Done, Failure> {
     for name in CRATES {
         build(context, name, &[])?;
+        links_no_std(context, name)?;
+    }
+    for (name, feature) in FEATURES {
+        build(context, name, &["--features", feature])?;
         links_no_std(context, name)?;
     }
     let count = CRATES.len();
@@ -37,6 +45,9 @@ pub(crate) fn run(context: &Context) -> Result<Done, Failure> {
     }
     for name in CRATES {
         build(context, name, &["--target", TARGET])?;
+    }
+    for (name, feature) in FEATURES {
+        build(context, name, &["--features", feature, "--target", TARGET])?;
     }
     Ok(Done::CheckedWith(format!(
         "{count} crates link no std on the host and build for {TARGET}"

@@ -30,7 +30,7 @@ pub(super) fn delete(tree: &mut Tree, path: Path, account: u16) -> Answer {
 }
 
 /// Deletes the instances at or below a path, but for the protected ones.
-pub(super) fn delete_below(
+pub(crate) fn delete_below(
     tree: &mut Tree,
     path: Path,
     protected: &BTreeSet<Path>,

@@ -17,7 +17,7 @@ pub enum Unfinished {
     #[error(transparent)]
     Inconsistent(#[from] Inconsistency),
     /// An object does not accept what was written.
-    #[error(transparent)]
+    #[error("{}: {}", .0.path, .0.reason)]
     Refused(#[from] Failure),
 }
 
@@ -25,8 +25,12 @@ impl Provisioning {
     /// Checks what the bootstrap made of the device: keeps it, or says what is wrong and lets
     /// the bootstrap server go on.
     pub(super) fn finish(&mut self, tree: &mut Tree) -> (Draft, Progress) {
-        match self.conclude(tree) {
-            Ok(()) => (Draft::new(Code::CHANGED), Progress::Finished),
+        let done = match self.holding {
+            true => self.prepare(tree).map(|()| Progress::Prepared),
+            false => self.conclude(tree).map(|()| Progress::Finished),
+        };
+        match done {
+            Ok(progress) => (Draft::new(Code::CHANGED), progress),
             Err(unfinished) => {
                 tracing::info!(%unfinished, "the bootstrap left the device inconsistent");
                 let draft = Draft::new(Code::NOT_ACCEPTABLE).diagnostic(&unfinished.to_string());
@@ -35,8 +39,8 @@ impl Provisioning {
         }
     }
 
-    /// Keeps what the bootstrap made of the device, if it is consistent.
-    pub(super) fn conclude(&mut self, tree: &mut Tree) -> Result<(), Unfinished> {
+    /// Does all that belongs to the end of the bootstrap but keeping it.
+    pub(super) fn prepare(&mut self, tree: &mut Tree) -> Result<(), Unfinished> {
         let Some(started) = &self.started else {
             // Nothing was changed: the accounts that are there must do.
             return Ok(check_consistency(tree)?);
@@ -50,8 +54,16 @@ impl Provisioning {
             return Err(inconsistency.into());
         }
         tree.merge();
-        self.started = None;
-        // A commit that fails has undone everything: the device is what it was before.
-        Ok(tree.commit()?)
+        Ok(())
+    }
+
+    /// Keeps what the bootstrap made of the device, if it is consistent.
+    pub(super) fn conclude(&mut self, tree: &mut Tree) -> Result<(), Unfinished> {
+        self.prepare(tree)?;
+        if self.started.take().is_some() {
+            // A commit that fails has undone everything: the device is what it was before.
+            tree.commit()?;
+        }
+        Ok(())
     }
 }

@@ -24,7 +24,11 @@ mod read;
 mod unbootstrap;
 mod write;
 
-use alloc::{collections::BTreeSet, string::ToString};
+use alloc::{
+    collections::BTreeSet,
+    string::{String, ToString},
+};
+use core::fmt;
 
 use lwm2m_coap::Draft;
 use lwm2m_codec::{
@@ -33,17 +37,52 @@ use lwm2m_codec::{
 };
 use lwm2m_model::{Failure, Tree};
 
+pub(crate) use delete::delete_below;
 pub use finish::Unfinished;
 pub use pack::{PackError, pack_accounts};
 pub use purge::remove_bootstrap_account;
+pub(crate) use unbootstrap::{remove as remove_lost, ssids};
+pub(crate) use write::write_record;
+
+use crate::server::{Operation, StepInfo};
 
 /// What a request of the bootstrap server led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// More requests follow.
     Continue,
+    /// The device is consistent, and nothing is kept yet: with
+    /// [`holding`](Provisioning::holding) only. The answer must wait for
+    /// [`commit`](Provisioning::commit).
+    Prepared,
     /// The bootstrap is over: its changes are kept.
     Finished,
+}
+
+/// A request of the bootstrap server and what came of it, for whoever looks for the reason of a
+/// failure. It holds no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Served {
+    /// What was asked, and the length of its payload.
+    pub step: StepInfo,
+    /// The answer's code.
+    pub code: Code,
+    /// Why it was refused; empty if it was not.
+    pub diagnostic: String,
+}
+
+impl fmt::Display for Served {
+    /// Writes `write /0/1 as tlv (11542), 12 bytes: 4.00 Bad Request: /0/1: …`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            step,
+            code,
+            diagnostic,
+        } = self;
+        let colon = if diagnostic.is_empty() { "" } else { ": " };
+        write!(f, "{step}, {} bytes: {code}{colon}{diagnostic}", step.sent)
+    }
 }
 
 /// One bootstrap on the device: from the first request of the bootstrap server to its
@@ -61,8 +100,11 @@ pub struct Provisioning {
     account: u16,
     version: Version,
     format: ContentFormat,
+    /// Leaves the commit to the caller.
+    holding: bool,
     /// The state before the first change; `None` before that.
     started: Option<Started>,
+    last: Option<Served>,
 }
 
 /// What has to be known at the end of how it began.
@@ -82,8 +124,27 @@ impl Provisioning {
             account,
             version: Version::V1_1,
             format: ContentFormat::TLV,
+            holding: false,
             started: None,
+            last: None,
         }
+    }
+
+    /// Leaves the commit to the caller, who stores the accounts first:
+    /// [`Progress::Prepared`] instead of [`Progress::Finished`].
+    pub const fn holding(mut self) -> Self {
+        self.holding = true;
+        self
+    }
+
+    /// Security instance of the bootstrap server, as it was at the start.
+    pub const fn account(&self) -> u16 {
+        self.account
+    }
+
+    /// The last request of the bootstrap server.
+    pub const fn last(&self) -> Option<&Served> {
+        self.last.as_ref()
     }
 
     /// Sets the enabler version that Bootstrap-Discover tells; 1.1 without it.
@@ -116,8 +177,33 @@ impl Provisioning {
         max_body: usize,
     ) -> (Draft, Progress) {
         let target = Target::of(message);
-        let result = match (message.code(), target) {
-            (Code::POST, Target::Finish) => return self.finish(tree),
+        let (draft, progress) = match (message.code(), target) {
+            (Code::POST, Target::Finish) => self.finish(tree),
+            _ => {
+                let result = self.serve(tree, message, target, body, max_body);
+                let (Ok(draft) | Err(draft)) = result.map_err(Refusal::into_draft);
+                (draft, Progress::Continue)
+            }
+        };
+        if let (Target::Node(path), Code::PUT, true) =
+            (target, message.code(), draft.code.is_success())
+        {
+            self.note_write(tree, path);
+        }
+        self.note(message, target, body.len(), &draft);
+        (draft, progress)
+    }
+
+    /// Serves anything but Bootstrap-Finish.
+    fn serve(
+        &mut self,
+        tree: &mut Tree,
+        message: &Message<'_>,
+        target: Target,
+        body: &[u8],
+        max_body: usize,
+    ) -> Answer {
+        match (message.code(), target) {
             (Code::GET, Target::Node(path)) => self.get(tree, message, path, max_body),
             (Code::PUT, Target::Node(path)) => {
                 self.change(tree, |tree| write::write(tree, path, message, body))
@@ -139,15 +225,52 @@ impl Provisioning {
                 Code::METHOD_NOT_ALLOWED,
                 "the method has no meaning during a bootstrap",
             )),
-        };
-        let (Ok(draft) | Err(draft)) = result.map_err(Refusal::into_draft);
-        tracing::debug!(method = ?message.code(), ?target, answer = ?draft.code, "bootstrap");
-        if let (Target::Node(path), Code::PUT, true) =
-            (target, message.code(), draft.code.is_success())
-        {
-            self.note_write(tree, path);
         }
-        (draft, Progress::Continue)
+    }
+
+    /// Keeps what was asked and answered.
+    fn note(&mut self, message: &Message<'_>, target: Target, sent: usize, draft: &Draft) {
+        let path = match target {
+            Target::Node(path) => path,
+            Target::Finish | Target::Unknown => Path::ROOT,
+        };
+        let link = message.accept() == Some(ContentFormat::LINK) || path == Path::ROOT;
+        let (operation, format) = match message.code() {
+            Code::GET if link => (Operation::Discover, None),
+            Code::GET => (Operation::Read, message.accept()),
+            Code::DELETE => (Operation::Delete, None),
+            Code::POST => (Operation::Finish, None),
+            _ => (Operation::Write, message.content_format()),
+        };
+        let refused = !draft.code.is_success();
+        let text = String::from_utf8_lossy(&draft.payload);
+        let served = Served {
+            step: StepInfo {
+                operation,
+                path,
+                format,
+                sent,
+            },
+            code: draft.code,
+            diagnostic: if refused {
+                text.into_owned()
+            } else {
+                String::new()
+            },
+        };
+        tracing::debug!(%served, "bootstrap");
+        self.last = Some(served);
+    }
+
+    /// Keeps what the bootstrap made of the device, after [`Progress::Prepared`].
+    ///
+    /// # Errors
+    /// What an object finds wrong; everything is undone then.
+    pub fn commit(mut self, tree: &mut Tree) -> Result<(), Failure> {
+        match self.started.take() {
+            Some(_) => tree.commit(),
+            None => Ok(()),
+        }
     }
 
     /// Ends the bootstrap and undoes everything it changed.

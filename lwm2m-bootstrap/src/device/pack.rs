@@ -59,20 +59,38 @@ impl Provisioning {
     /// [`PackError`]; the tree is as before then, and the device goes on with a
     /// Bootstrap-Request.
     pub fn apply_pack(
-        mut self,
+        self,
         tree: &mut Tree,
         format: ContentFormat,
         payload: &[u8],
     ) -> Result<(), PackError> {
+        let prepared = self.prepare_pack(tree, format, payload)?;
+        Ok(prepared.commit(tree).map_err(Unfinished::from)?)
+    }
+
+    /// Does what a pack says without keeping it: that is left to [`commit`](Self::commit) or
+    /// [`abort`](Self::abort).
+    ///
+    /// # Errors
+    /// As [`apply_pack`](Self::apply_pack).
+    pub fn prepare_pack(
+        mut self,
+        tree: &mut Tree,
+        format: ContentFormat,
+        payload: &[u8],
+    ) -> Result<Self, PackError> {
         let definitions = definitions(tree, format, payload)?;
         self.open(tree);
         let result = self
             .replace(tree, &definitions, format, payload)
-            .and_then(|()| Ok(self.conclude(tree)?));
-        if result.is_err() {
-            self.abort(tree);
+            .and_then(|()| Ok(self.prepare(tree)?));
+        match result {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                self.abort(tree);
+                Err(error)
+            }
         }
-        result
     }
 
     fn replace(

@@ -15,7 +15,7 @@ const WRITE: i64 = 2;
 const DELETE: i64 = 8;
 
 /// The Short Server IDs of all Security instances.
-pub(super) fn ssids(tree: &Tree) -> BTreeSet<u16> {
+pub(crate) fn ssids(tree: &Tree) -> BTreeSet<u16> {
     instances(tree, id::SECURITY)
         .into_iter()
         .filter_map(|instance| ssid(tree, id::SECURITY, instance))
@@ -26,7 +26,7 @@ pub(super) fn ssids(tree: &Tree) -> BTreeSet<u16> {
 /// What the bootstrap server wrote itself stays: it is an inconsistency that it must hear of.
 ///
 /// Objects may refuse; the check of consistency finds what is left then.
-pub(super) fn remove(tree: &mut Tree, before: &BTreeSet<u16>, written: &BTreeSet<u16>) {
+pub(crate) fn remove(tree: &mut Tree, before: &BTreeSet<u16>, written: &BTreeSet<u16>) {
     let now = ssids(tree);
     for gone in before.difference(&now) {
         for instance in instances(tree, id::SERVER) {

@@ -121,7 +121,7 @@ fn prepare_resource(tree: &mut Tree, path: Path) -> Result<(), Failure> {
 }
 
 /// Writes a value; what the definition does not know is skipped.
-pub(super) fn write_record(
+pub(crate) fn write_record(
     tree: &mut Tree,
     record: &Record<'_>,
     definition: Option<&ResourceDefinition>,

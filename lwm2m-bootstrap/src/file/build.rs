@@ -8,6 +8,7 @@ use alloc::{
 };
 use core::ops::Range;
 
+use lwm2m_coap::{Duration, Subscriber};
 use lwm2m_codec::{MAX_ID, Path};
 use lwm2m_model::{
     Registry, SecretBytes,
@@ -21,6 +22,7 @@ use super::{
     value::{collect, hex_or_text, text_or_hex},
 };
 use crate::{
+    DerivedKey,
     server::{
         BootstrapEntry, EndpointPattern, Entry, Provision, ProvisionError, Psk, ServerEntry, Write,
     },
@@ -28,9 +30,9 @@ use crate::{
     view::id,
 };
 
-type Build<T> = Result<T, Problem>;
+pub(super) type Build<T> = Result<T, Problem>;
 
-fn problem<T>(span: Range<usize>, kind: ConfigErrorKind) -> Build<T> {
+pub(super) fn problem<T>(span: Range<usize>, kind: ConfigErrorKind) -> Build<T> {
     Err(Problem::new(span, kind))
 }
 
@@ -71,8 +73,14 @@ fn entry(form: &form::Endpoint, registry: &Registry) -> Build<Entry> {
     Ok(Entry {
         name: pattern,
         psk: form.psk.as_ref().map(psk).transpose()?,
+        subscriber: form.subscriber.as_ref().map(subscriber).transpose()?,
         provision: Arc::new(provision),
     })
+}
+
+fn subscriber(text: &Spanned<alloc::string::String>) -> Build<Subscriber> {
+    let parsed = text.get_ref().parse();
+    parsed.map_err(|_| Problem::new(text.span(), ConfigErrorKind::Subscriber))
 }
 
 impl From<ProvisionError> for ConfigErrorKind {
@@ -90,7 +98,9 @@ fn blame(form: &form::Endpoint, provision: &Provision, error: &ProvisionError) -
         ProvisionError::UnknownObject(object) => Path::object(*object),
         ProvisionError::Value(failure) => failure.path,
         ProvisionError::Inconsistent(inconsistency) => inconsistency.path,
-        ProvisionError::Twice(path) => *path,
+        ProvisionError::Twice(path) | ProvisionError::IncrementalDelete(path) => *path,
+        ProvisionError::IncrementalBlind => Path::ROOT,
+        ProvisionError::Binding(_) => Path::object(id::SERVER),
     };
     let related = |other: &Path| other.contains(&path) || path.contains(other);
     let write = provision
@@ -116,6 +126,7 @@ fn blame(form: &form::Endpoint, provision: &Provision, error: &ProvisionError) -
 fn provision(form: &form::Endpoint, registry: &Registry) -> Build<Provision> {
     let mut provision = Provision {
         discover: form.discover.unwrap_or(true),
+        incremental: form.incremental.unwrap_or(false),
         ..Provision::default()
     };
     for text in &form.read {
@@ -132,25 +143,67 @@ fn provision(form: &form::Endpoint, registry: &Registry) -> Build<Provision> {
         }
         provision.delete.push(path);
     }
-    if let Some(form) = &form.bootstrap {
-        provision.bootstrap = Some(bootstrap(form)?);
-    }
-    let mut ssids = BTreeSet::new();
-    for form in &form.server {
-        let (ssid, server) = server(form)?;
-        if !ssids.insert(ssid) {
-            let span = form.get_ref().ssid.span();
-            return problem(span, ConfigErrorKind::SsidTwice(ssid));
-        }
-        provision.servers.push(server);
-    }
-    for form in &form.access {
-        provision.access_control.push(access(form.get_ref())?);
-    }
-    for form in &form.write {
-        provision.writes.push(write(form.get_ref(), registry)?);
+    let accounts = Accounts {
+        bootstrap: form.bootstrap.as_ref(),
+        servers: &form.server,
+        access: &form.access,
+        writes: &form.write,
+    };
+    accounts.add_to(&mut provision, registry)?;
+    Ok(provision)
+}
+
+/// The values of a factory file.
+pub(super) fn factory(form: &form::Factory, registry: &Registry) -> Build<Provision> {
+    let mut provision = Provision::default();
+    let accounts = Accounts {
+        bootstrap: form.bootstrap.as_ref(),
+        servers: &form.server,
+        access: &form.access,
+        writes: &form.write,
+    };
+    accounts.add_to(&mut provision, registry)?;
+    let one_time = form
+        .server
+        .iter()
+        .find_map(|s| s.get_ref().one_time_psk.as_ref());
+    if one_time.is_some() {
+        let span = form.server.first().map_or(0..0, Spanned::span);
+        return problem(span, ConfigErrorKind::OneTimeInFactory);
     }
     Ok(provision)
+}
+
+/// What a device is to have.
+struct Accounts<'f> {
+    bootstrap: Option<&'f Spanned<form::Bootstrap>>,
+    servers: &'f [Spanned<form::Server>],
+    access: &'f [Spanned<form::Access>],
+    writes: &'f [Spanned<form::Write>],
+}
+
+impl Accounts<'_> {
+    fn add_to(&self, provision: &mut Provision, registry: &Registry) -> Build<()> {
+        if let Some(form) = self.bootstrap {
+            provision.bootstrap = Some(bootstrap(form)?);
+        }
+        let mut ssids = BTreeSet::new();
+        for form in self.servers {
+            let (ssid, server) = server(form)?;
+            if !ssids.insert(ssid) {
+                let span = form.get_ref().ssid.span();
+                return problem(span, ConfigErrorKind::SsidTwice(ssid));
+            }
+            provision.servers.push(server);
+        }
+        for form in self.access {
+            provision.access_control.push(access(form.get_ref())?);
+        }
+        for form in self.writes {
+            provision.writes.push(write(form.get_ref(), registry)?);
+        }
+        Ok(())
+    }
 }
 
 fn path(text: &Spanned<alloc::string::String>) -> Build<Path> {
@@ -215,6 +268,7 @@ struct Way<'f> {
     uri: &'f Spanned<alloc::string::String>,
     security: &'f Option<Spanned<alloc::string::String>>,
     psk: &'f Option<form::Psk>,
+    one_time_psk: bool,
     raw_public_key: &'f Option<form::RawPublicKey>,
     certificate: &'f Option<form::Certificate>,
 }
@@ -226,6 +280,7 @@ impl Way<'_> {
         let given = [
             self.security.is_some(),
             self.psk.is_some(),
+            self.one_time_psk,
             self.raw_public_key.is_some(),
             self.certificate.is_some(),
         ];
@@ -243,12 +298,16 @@ impl Way<'_> {
     }
 
     fn keys(&self) -> Build<Security> {
+        // With a one-time key it is mode 0, and the key is made later.
         let mut security = Security::default();
         if let Some(word) = self.security {
-            if word.get_ref() != "nosec" {
-                return problem(word.span(), ConfigErrorKind::SecurityUnknown);
+            match derived_key(word.get_ref()) {
+                Some(key) => {
+                    security.public_key_or_identity = key.hint().as_bytes().to_vec();
+                }
+                None if word.get_ref() == "nosec" => security.security_mode = 3,
+                None => return problem(word.span(), ConfigErrorKind::SecurityUnknown),
             }
-            security.security_mode = 3;
         }
         if let Some(form) = self.psk {
             security.security_mode = 0;
@@ -271,6 +330,16 @@ impl Way<'_> {
     }
 }
 
+/// The word for a key that the device makes.
+pub(super) fn derived_key(word: &str) -> Option<DerivedKey> {
+    match word {
+        "gba" => Some(DerivedKey::Gba),
+        "akma" => Some(DerivedKey::Akma),
+        "modem" => Some(DerivedKey::Modem),
+        _ => None,
+    }
+}
+
 // Accounts.
 
 fn bootstrap(form: &Spanned<form::Bootstrap>) -> Build<BootstrapEntry> {
@@ -281,6 +350,7 @@ fn bootstrap(form: &Spanned<form::Bootstrap>) -> Build<BootstrapEntry> {
         uri: &form.uri,
         security: &form.security,
         psk: &form.psk,
+        one_time_psk: false,
         raw_public_key: &form.raw_public_key,
         certificate: &form.certificate,
     };
@@ -299,6 +369,9 @@ fn bootstrap(form: &Spanned<form::Bootstrap>) -> Build<BootstrapEntry> {
 /// Lifetime of a registration when a file states none, in seconds (TS-Core §6.2.1).
 const LIFETIME: u32 = 86_400;
 
+/// How long a one-time key may stay unused when a file does not say, in seconds.
+const UNUSED_FOR: u64 = 3600;
+
 fn server(form: &Spanned<form::Server>) -> Build<(u16, ServerEntry)> {
     let span = form.span();
     let form = form.get_ref();
@@ -308,6 +381,7 @@ fn server(form: &Spanned<form::Server>) -> Build<(u16, ServerEntry)> {
         uri: &form.uri,
         security: &form.security,
         psk: &form.psk,
+        one_time_psk: form.one_time_psk.is_some(),
         raw_public_key: &form.raw_public_key,
         certificate: &form.certificate,
     };
@@ -339,6 +413,10 @@ fn server(form: &Spanned<form::Server>) -> Build<(u16, ServerEntry)> {
     let mut entry = ServerEntry::new(ssid, security, server);
     entry.security_instance = instance(&form.security_instance)?;
     entry.server_instance = instance(&form.server_instance)?;
+    entry.one_time_key = form.one_time_psk.as_ref().map(|key| {
+        let expires = key.expires.map_or(UNUSED_FOR, |s| u64::from(s.get()));
+        Duration::from_secs(expires)
+    });
     Ok((ssid, entry))
 }
 

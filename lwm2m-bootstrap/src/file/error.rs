@@ -93,15 +93,21 @@ pub enum ConfigErrorKind {
     Uri(UriError),
     /// Nothing says how the connection is secured.
     #[error(
-        "say how the connection is secured: psk, raw_public_key, certificate or \
+        "say how the connection is secured: psk, one_time_psk, raw_public_key, certificate or \
          security = \"nosec\""
     )]
     SecurityMissing,
     /// More than one thing says how the connection is secured.
-    #[error("only one of psk, raw_public_key, certificate and security can be there")]
+    #[error("only one of psk, one_time_psk, raw_public_key, certificate and security can be there")]
     SecurityTwice,
-    /// The word is not `nosec`.
-    #[error("security is \"nosec\", or psk, raw_public_key or certificate with their keys")]
+    /// A key can't be made for each bootstrap where there is none.
+    #[error("a factory file has no one-time keys")]
+    OneTimeInFactory,
+    /// The word is none of those for security.
+    #[error(
+        "security is \"nosec\", or \"gba\", \"akma\" or \"modem\" for a key that the device makes; \
+         keys that are written down are psk, raw_public_key or certificate"
+    )]
     SecurityUnknown,
     /// `coap` goes without keys, `coaps` with keys.
     #[error("the scheme of the URI contradicts the keys: coaps goes with keys, coap without")]
@@ -109,6 +115,21 @@ pub enum ConfigErrorKind {
     /// A right is none of the letters R, W, E, D, C.
     #[error("rights are letters of RWEDC")]
     Rights,
+    /// A text names no subscriber.
+    #[error("expected a subscriber such as \"imsi:001010123456789\"; iccid and msisdn, too")]
+    Subscriber,
+    /// A text is no network code.
+    #[error("expected a network such as \"00101\" or \"001-001\"")]
+    Plmn,
+    /// Digits of a card or subscriber.
+    #[error("expected decimal digits")]
+    Digits,
+    /// Nothing says which SIMs an operator has.
+    #[error("say which SIMs these are: plmn, gid1, gid2, spn, imsi_prefix or iccid_prefix")]
+    MatchMissing,
+    /// A container of the network that is not the operators'.
+    #[error("the containers of operators are 0xff00 to 0xffff")]
+    Container,
     /// No definition of the object is known.
     #[error("object {0} is not known")]
     UnknownObject(u16),

@@ -1,7 +1,7 @@
 //! The tables of a provisioning file as they are written.
 
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
-use core::fmt;
+use core::{fmt, num::NonZeroU32};
 
 use serde::{
     Deserialize, Deserializer,
@@ -17,12 +17,27 @@ pub(super) struct File {
     pub(super) endpoint: Vec<Spanned<Endpoint>>,
 }
 
+/// The accounts of one device, without the requests of a bootstrap server.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Factory {
+    pub(super) bootstrap: Option<Spanned<Bootstrap>>,
+    #[serde(default)]
+    pub(super) server: Vec<Spanned<Server>>,
+    #[serde(default)]
+    pub(super) access: Vec<Spanned<Access>>,
+    #[serde(default)]
+    pub(super) write: Vec<Spanned<Write>>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Endpoint {
     pub(super) name: Spanned<String>,
     pub(super) psk: Option<Psk>,
+    pub(super) subscriber: Option<Spanned<String>>,
     pub(super) discover: Option<bool>,
+    pub(super) incremental: Option<bool>,
     #[serde(default)]
     pub(super) read: Vec<Spanned<String>>,
     #[serde(default)]
@@ -41,6 +56,12 @@ pub(super) struct Endpoint {
 pub(super) struct Psk {
     pub(super) identity: Spanned<Hidden>,
     pub(super) key: Spanned<Hidden>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OneTimePsk {
+    pub(super) expires: Option<NonZeroU32>,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +103,7 @@ pub(super) struct Server {
     pub(super) uri: Spanned<String>,
     pub(super) security: Option<Spanned<String>>,
     pub(super) psk: Option<Psk>,
+    pub(super) one_time_psk: Option<OneTimePsk>,
     pub(super) raw_public_key: Option<RawPublicKey>,
     pub(super) certificate: Option<Certificate>,
     pub(super) sni: Option<String>,

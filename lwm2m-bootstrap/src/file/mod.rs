@@ -38,6 +38,8 @@
 mod build;
 mod error;
 mod form;
+#[cfg(feature = "cellular")]
+mod operators;
 mod value;
 
 use alloc::{string::ToString, vec::Vec};
@@ -47,7 +49,12 @@ use lwm2m_model::Registry;
 
 pub use error::{ConfigError, ConfigErrorKind, ExpectedValue};
 
-use crate::server::Entry;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    server::Entry,
+    source::{Information, Origin},
+};
 use error::Problem;
 
 /// Longest file that is read, in bytes.
@@ -89,15 +96,43 @@ impl FromStr for ProvisioningFile {
     }
 }
 
+impl Information {
+    /// Reads a factory file: the tables of an `[[endpoint]]` without the name, at the top level,
+    /// such as `[bootstrap]` and `[[server]]`.
+    ///
+    /// ```
+    /// use lwm2m_bootstrap::source::Information;
+    /// use lwm2m_model::Registry;
+    ///
+    /// let text = "[bootstrap]\nuri = 'coap://bs.example'\nsecurity = 'nosec'\nhold_off = 5";
+    /// let factory = Information::from_toml(text, &Registry::core())?;
+    /// assert!(factory.values.len() > 3);
+    /// # Ok::<(), lwm2m_bootstrap::file::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its line and column. Whether the accounts are
+    /// consistent, [`apply`](Information::apply) says.
+    pub fn from_toml(text: &str, registry: &Registry) -> Result<Self, ConfigError> {
+        let provision = parse(text).and_then(|form| build::factory(&form, registry));
+        let provision = provision.map_err(|problem| ConfigError::at(text, problem))?;
+        Ok(Self::from_provision(Origin::Factory, &provision))
+    }
+}
+
 fn read(text: &str, registry: &Registry) -> Result<Vec<Entry>, Problem> {
+    let file: form::File = parse(text)?;
+    build::entries(&file, registry)
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     if text.len() > MAX_FILE {
         let kind = ConfigErrorKind::Toml("the file is longer than 16 MiB".to_string());
         return Err(Problem::new(0..0, kind));
     }
-    let file: form::File = toml::from_str(text).map_err(|error| {
+    toml::from_str(text).map_err(|error| {
         // The error's own text would show the line, and with it a key.
         let kind = ConfigErrorKind::Toml(error.message().to_string());
         Problem::new(error.span().unwrap_or(0..0), kind)
-    })?;
-    build::entries(&file, registry)
+    })
 }

@@ -6,8 +6,10 @@ use core::fmt;
 use lwm2m_coap::{ExchangeError, PeerId, RequestError};
 use lwm2m_codec::{ContentFormat, EncodeError, Path, coap::Code};
 
+use super::BootstrapRequest;
+
 /// What happened. Nothing in it is secret.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
     /// A device asked to be provisioned, and may be.
@@ -19,6 +21,9 @@ pub enum Event {
         /// The format that it prefers.
         format: Option<ContentFormat>,
     },
+    /// A device asks to be provisioned, and keys are to be made for it, or
+    /// [`Config::decide`](super::Config::decide) is set.
+    Requested(BootstrapRequest),
     /// A device asked to be provisioned, and may not be.
     Refused {
         /// The device.
@@ -73,6 +78,13 @@ pub enum Event {
         /// What came of it.
         reason: FailedReason,
     },
+    /// Keys were made for a bootstrap in which no device can have taken them.
+    KeysNotTaken {
+        /// The device that they were for.
+        endpoint: String,
+        /// Their PSK identities.
+        identities: Vec<String>,
+    },
 }
 
 /// Longest answer that an event carries, in bytes.
@@ -107,9 +119,21 @@ pub enum RefusedReason {
     /// alone.
     #[error("this provision needs the plain sequence")]
     NotPackable,
+    /// The server gives no packs.
+    #[error("packs are not given out here")]
+    NoPacks,
     /// Too many devices are being provisioned.
     #[error("too many devices are being provisioned")]
     TooManySessions,
+    /// The network says that the device belongs to another subscriber (TS-Transport §5.3).
+    #[error("the endpoint name does not belong to the device's subscriber")]
+    WrongSubscriber,
+    /// No key could be made for the device.
+    #[error("no key could be made")]
+    KeysUnavailable,
+    /// The application did not decide in time.
+    #[error("nobody decided in time")]
+    NoDecision,
 }
 
 impl RefusedReason {
@@ -117,8 +141,11 @@ impl RefusedReason {
         match self {
             Self::UnsupportedFormat(_) => Code::UNSUPPORTED_CONTENT_FORMAT,
             Self::UnacceptableFormat(_) => Code::NOT_ACCEPTABLE,
+            Self::NoPacks => Code::NOT_IMPLEMENTED,
             Self::NotPackable => Code::METHOD_NOT_ALLOWED,
-            Self::TooManySessions => Code::SERVICE_UNAVAILABLE,
+            Self::TooManySessions | Self::KeysUnavailable | Self::NoDecision => {
+                Code::SERVICE_UNAVAILABLE
+            }
             _ => Code::BAD_REQUEST,
         }
     }

@@ -2,25 +2,26 @@
 
 mod check;
 mod event;
+mod incremental;
 mod plan;
 mod provision;
+mod query;
+mod request;
 mod session;
 
 use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    string::{String, ToString},
+    string::String,
     vec::Vec,
 };
 
+use core::net::SocketAddr;
+
 use lwm2m_coap::{
-    Action, Draft, Duration, EXCHANGE_LIFETIME, Endpoint, EndpointEvent, Engine, ExchangeId,
-    Identity, Incoming, Input, Instant, PeerId, RequestOptions, Responder, Transmit,
+    Access, Action, Duration, EXCHANGE_LIFETIME, Endpoint, EndpointEvent, Engine, ExchangeId,
+    Identity, Incoming, Input, Instant, PeerId, RequestOptions, Transmit,
 };
-use lwm2m_codec::{
-    ContentFormat, Path,
-    coap::{Code, Message},
-    link::Links,
-};
+use lwm2m_codec::{ContentFormat, coap::Code};
 
 pub use check::ProvisionError;
 pub use event::{
@@ -29,6 +30,8 @@ pub use event::{
 pub use plan::Planned;
 pub use provision::find as find_entry;
 pub use provision::{BootstrapEntry, EndpointPattern, Entry, Provision, Psk, ServerEntry, Write};
+use request::Decisions;
+pub use request::{BootstrapRequest, DecisionError, WantedKey};
 use session::Session;
 
 /// Most events that wait for the application; older ones are dropped and counted.
@@ -47,6 +50,13 @@ pub struct Config {
     /// How long a sequence may make no progress; EXCHANGE_LIFETIME, as a device waits
     /// (TS-Core §6.1.4).
     pub session_timeout: Duration,
+    /// Asks the application about each device, by [`Event::Requested`]; false by default.
+    pub decide: bool,
+    /// How long a device waits for the application; 60 s by default.
+    pub decision_timeout: Duration,
+    /// Gives packs to devices that ask for them (TS-Core §6.1.7.7); true by default. They get 5.01
+    /// otherwise.
+    pub packs: bool,
     /// The CoAP endpoint.
     pub coap: lwm2m_coap::Config,
 }
@@ -58,6 +68,9 @@ impl Default for Config {
             formats: Vec::from([ContentFormat::TLV, ContentFormat::SENML_CBOR]),
             max_sessions: 1024,
             session_timeout: EXCHANGE_LIFETIME,
+            packs: true,
+            decide: false,
+            decision_timeout: Duration::from_secs(60),
             coap: lwm2m_coap::Config::default(),
         }
     }
@@ -107,15 +120,19 @@ pub struct BootstrapServer {
     config: Config,
     endpoint: Endpoint,
     now: Instant,
-    /// Peers and the PSK identities that they proved.
-    peers: BTreeMap<PeerId, Option<Vec<u8>>>,
+    /// Peers with their addresses and the PSK identities that they proved.
+    peers: BTreeMap<PeerId, (SocketAddr, Option<Vec<u8>>)>,
     sessions: BTreeMap<PeerId, Session>,
     /// Who provisions an endpoint name now.
     names: BTreeMap<String, PeerId>,
     exchanges: BTreeMap<ExchangeId, PeerId>,
     deadlines: BTreeSet<(Instant, PeerId)>,
+    decisions: Decisions,
+    /// Apart from the other events, so that no decision is lost among them.
+    requested: VecDeque<BootstrapRequest>,
     events: VecDeque<Event>,
     counters: Counters,
+    access: Access,
 }
 
 impl BootstrapServer {
@@ -130,9 +147,18 @@ impl BootstrapServer {
             names: BTreeMap::new(),
             exchanges: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            decisions: Decisions::default(),
+            requested: VecDeque::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
+            access: Access::default(),
         }
+    }
+
+    /// Lets the network tell whose the addresses of devices without security are
+    /// ([`Entry::subscriber`]).
+    pub fn set_access(&mut self, access: Access) {
+        self.access = access;
     }
 
     /// What was counted since the server was made.
@@ -158,125 +184,6 @@ impl BootstrapServer {
     /// Replaces the entries; sequences under way go on with what they began.
     pub fn set_entries(&mut self, entries: Vec<Entry>) {
         self.config.entries = entries;
-    }
-
-    // Requests of devices.
-
-    fn on_request(&mut self, responder: Responder, message: &Message<'_>) {
-        let mut path = message.uri_path();
-        let path = [path.next(), path.next()];
-        let code = match (message.code(), path) {
-            (Code::POST, [Some(Some("bs")), None]) => {
-                return self.on_bootstrap_request(responder, message);
-            }
-            (_, [Some(Some("bs")), None]) => Code::METHOD_NOT_ALLOWED,
-            (Code::GET, [Some(Some("bspack")), None]) => {
-                return self.on_pack_request(responder, message);
-            }
-            (_, [Some(Some("bspack")), None]) => Code::METHOD_NOT_ALLOWED,
-            _ => Code::NOT_FOUND,
-        };
-        self.endpoint.respond(self.now, responder, Draft::new(code));
-    }
-
-    fn on_bootstrap_request(&mut self, responder: Responder, message: &Message<'_>) {
-        let peer = responder.peer();
-        let mut query = Query::default();
-        let result = query
-            .read(message)
-            .and_then(|()| self.admit(peer, &mut query));
-        match result {
-            Ok(session) => {
-                self.endpoint
-                    .respond(self.now, responder, Draft::new(Code::CHANGED));
-                self.start(peer, session, query.format);
-            }
-            Err(reason) => self.refuse(responder, query, reason),
-        }
-    }
-
-    fn refuse(&mut self, responder: Responder, query: Query, reason: RefusedReason) {
-        let peer = responder.peer();
-        let draft = Draft::new(reason.code()).diagnostic(&reason.to_string());
-        self.endpoint.respond(self.now, responder, draft);
-        self.counters.refused += 1;
-        tracing::info!(?peer, %reason, "bootstrap refused");
-        self.push_event(Event::Refused {
-            peer,
-            endpoint: query.endpoint,
-            reason,
-        });
-    }
-
-    /// Answers a Bootstrap-Pack-Request (TS-Core §6.1.7.7). A device that can't be given its
-    /// provision that way hears so by 4.05, and goes on with a Bootstrap-Request.
-    fn on_pack_request(&mut self, responder: Responder, message: &Message<'_>) {
-        let peer = responder.peer();
-        let mut query = Query::default();
-        let packed = query
-            .read(message)
-            .and_then(|()| self.admit(peer, &mut query))
-            .and_then(|session| {
-                let format = message.accept().unwrap_or(ContentFormat::SENML_CBOR);
-                if !PACKS.contains(&format) {
-                    return Err(RefusedReason::UnacceptableFormat(format));
-                }
-                let max_body = self.config.coap.max_body;
-                let pack = plan::pack(&session.provision, &query.accounts, format, max_body);
-                match pack {
-                    Some(Ok(pack)) => Ok((session.endpoint, format, pack)),
-                    Some(Err(_)) | None => Err(RefusedReason::NotPackable),
-                }
-            });
-        match packed {
-            Ok((endpoint, format, pack)) => {
-                self.counters.packed += 1;
-                let sent = pack.len();
-                let draft = Draft::new(Code::CONTENT).content(format, pack);
-                self.endpoint.respond(self.now, responder, draft);
-                tracing::info!(?peer, endpoint, sent, "bootstrap pack");
-                self.push_event(Event::Packed {
-                    peer,
-                    endpoint,
-                    format,
-                    sent,
-                });
-            }
-            Err(reason) => self.refuse(responder, query, reason),
-        }
-    }
-
-    /// Decides whether a device may be provisioned, and with what (TS-Core §6.1.7.1).
-    fn admit(&self, peer: PeerId, query: &mut Query) -> Result<Session, RefusedReason> {
-        let identity = self.peers.get(&peer).and_then(Option::as_deref);
-        if query.endpoint.is_none() {
-            // TS-Core §6.1.7.1: the identity stands in for the name.
-            let name = identity.and_then(|identity| core::str::from_utf8(identity).ok());
-            query.endpoint = name.map(ToString::to_string);
-        }
-        let name = query.endpoint.clone();
-        let name = name.ok_or(RefusedReason::MissingEndpoint)?;
-        let entry =
-            provision::find(&self.config.entries, &name).ok_or(RefusedReason::UnknownEndpoint)?;
-        let proved = match (identity, &entry.psk) {
-            (identity, Some(psk)) => identity == Some(&psk.identity),
-            (Some(identity), None) => identity == name.as_bytes(),
-            (None, None) => true,
-        };
-        if !proved {
-            return Err(RefusedReason::WrongIdentity);
-        }
-        let running = self.sessions.contains_key(&peer) || self.names.contains_key(&name);
-        if !running && self.sessions.len() >= self.config.max_sessions {
-            return Err(RefusedReason::TooManySessions);
-        }
-        let formats = match query.format {
-            Some(format) => Vec::from([format]),
-            None => self.config.formats.clone(),
-        };
-        let deadline = self.now + self.config.session_timeout;
-        let provision = entry.provision.clone();
-        Ok(Session::new(name, provision, formats, deadline))
     }
 
     // The sequence.
@@ -322,7 +229,13 @@ impl BootstrapServer {
         }
     }
 
-    fn on_response(&mut self, exchange: ExchangeId, code: Code, body: &[u8]) {
+    fn on_response(
+        &mut self,
+        exchange: ExchangeId,
+        code: Code,
+        format: Option<ContentFormat>,
+        body: &[u8],
+    ) {
         let Some(peer) = self.exchanges.remove(&exchange) else {
             return;
         };
@@ -353,7 +266,8 @@ impl BootstrapServer {
             && step.operation == Operation::Write
             && session.next_format();
         if outcome.is_some() {
-            session.advance(body);
+            // An error answer to a Read holds no values.
+            session.advance(format, if code.is_success() { body } else { &[] });
         }
         self.push_event(event);
         match outcome {
@@ -381,6 +295,9 @@ impl BootstrapServer {
             self.counters.failed += 1;
             let step = session.info();
             tracing::info!(?peer, endpoint = session.endpoint, %step, %reason, "bootstrap failed");
+            if !session.may_be_taken(&reason) {
+                self.tell_unused(&session);
+            }
             self.push_event(Event::Failed {
                 peer,
                 endpoint: session.endpoint,
@@ -402,6 +319,7 @@ impl BootstrapServer {
     }
 
     fn peer_down(&mut self, peer: PeerId) {
+        self.decisions.forget_peer(peer);
         self.fail(peer, FailedReason::PeerDown);
         self.endpoint.peer_down(self.now, peer);
         self.peers.remove(&peer);
@@ -420,6 +338,7 @@ impl BootstrapServer {
 
     fn on_timeout(&mut self) {
         self.endpoint.handle_timeout(self.now);
+        self.expire_decisions();
         while let Some((_, peer)) = self.deadlines.first().filter(|(at, _)| *at <= self.now) {
             let peer = *peer;
             self.fail(peer, FailedReason::Timeout);
@@ -455,14 +374,19 @@ impl Engine for BootstrapServer {
     fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         self.now = self.now.max(now);
         match input {
-            Input::PeerUp { peer, identity, .. } => {
+            Input::PeerUp {
+                peer,
+                identity,
+                remote,
+                ..
+            } => {
                 self.end_slot(peer.index);
                 self.endpoint.peer_up(self.now, peer);
                 let identity = match identity {
                     Identity::Psk(identity) => Some(identity.to_vec()),
                     _ => None,
                 };
-                self.peers.insert(peer, identity);
+                self.peers.insert(peer, (remote, identity));
             }
             Input::PeerDown { peer, .. } => self.peer_down(peer),
             Input::Message { peer, data } => match self.endpoint.receive(self.now, peer, data) {
@@ -474,7 +398,10 @@ impl Engine for BootstrapServer {
                     message,
                     body,
                     ..
-                }) => self.on_response(exchange, message.code(), &body),
+                }) => {
+                    let format = message.content_format();
+                    self.on_response(exchange, message.code(), format, &body);
+                }
                 Some(Incoming::Unsolicited { peer, message }) => {
                     self.endpoint.reject(self.now, peer, &message);
                 }
@@ -496,13 +423,15 @@ impl Engine for BootstrapServer {
     }
 
     fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let request = self.requested.pop_front().map(Event::Requested);
+        request.or_else(|| self.events.pop_front())
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
         let endpoint = self.endpoint.poll_timeout();
-        deadline.into_iter().chain(endpoint).min()
+        let decision = self.decisions.next_timer();
+        [deadline, endpoint, decision].into_iter().flatten().min()
     }
 }
 
@@ -531,55 +460,3 @@ fn diagnostic(body: &[u8]) -> String {
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
 }
-
-/// The query of a Bootstrap-Request.
-#[derive(Debug, Default)]
-struct Query {
-    endpoint: Option<String>,
-    format: Option<ContentFormat>,
-    /// Instances of the bootstrap account, in a Bootstrap-Pack-Request.
-    accounts: Vec<Path>,
-}
-
-impl Query {
-    fn read(&mut self, message: &Message<'_>) -> Result<(), RefusedReason> {
-        for parameter in message.uri_query() {
-            let parameter = parameter.ok_or(RefusedReason::MalformedQuery)?;
-            match parameter.split_once('=') {
-                Some(("ep", name)) if !name.is_empty() => self.endpoint = Some(name.to_string()),
-                Some(("pct", number)) => {
-                    let number = number.parse().ok();
-                    let format = ContentFormat(number.ok_or(RefusedReason::MalformedQuery)?);
-                    // TS-Core §6.1.7.1.
-                    if !PREFERRED.contains(&format) {
-                        return Err(RefusedReason::UnsupportedFormat(format));
-                    }
-                    self.format = Some(format);
-                }
-                Some(("acc", list)) => {
-                    for link in Links::new(list.as_bytes()) {
-                        let link = link.map_err(|_| RefusedReason::MalformedQuery)?;
-                        self.accounts.extend(link.path());
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Formats that a device may prefer.
-const PREFERRED: [ContentFormat; 4] = [
-    ContentFormat::SENML_JSON,
-    ContentFormat::SENML_CBOR,
-    ContentFormat::TLV,
-    ContentFormat::LWM2M_CBOR,
-];
-
-/// Formats of packs.
-const PACKS: [ContentFormat; 3] = [
-    ContentFormat::SENML_JSON,
-    ContentFormat::SENML_CBOR,
-    ContentFormat::LWM2M_CBOR,
-];

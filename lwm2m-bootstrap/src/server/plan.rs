@@ -2,16 +2,19 @@
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
+    string::String,
     vec::Vec,
 };
 
+use core::convert::Infallible;
+
 use lwm2m_coap::Draft;
 use lwm2m_codec::{
-    ContentFormat, EncodeError, Encoder, MAX_ID, Path, Record, coap::Code, link::Links,
+    ContentFormat, EncodeError, Encoder, MAX_ID, Path, Record, Value, coap::Code, link::Links,
 };
 use lwm2m_model::{Field, ObjectInstance, OwnedValue};
 
-use super::{Operation, Provision, StepInfo};
+use super::{Operation, Provision, StepInfo, incremental};
 use crate::{buffer, view::id};
 
 /// One request of a sequence.
@@ -19,12 +22,12 @@ use crate::{buffer, view::id};
 pub(super) struct Step {
     pub(super) operation: Operation,
     pub(super) path: Path,
-    content: Content,
+    pub(super) content: Content,
 }
 
 /// Where the values of a Write come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Content {
+pub(super) enum Content {
     None,
     Bootstrap,
     Security(usize),
@@ -34,7 +37,7 @@ enum Content {
 }
 
 impl Step {
-    const fn new(operation: Operation, path: Path) -> Self {
+    pub(super) const fn new(operation: Operation, path: Path) -> Self {
         Self {
             operation,
             path,
@@ -169,14 +172,28 @@ pub(super) struct Discovered {
     /// Security instances without a Short Server ID: that of the bootstrap server.
     bootstrap: BTreeSet<u16>,
     /// Security instances by Short Server ID.
-    securities: BTreeMap<u16, u16>,
+    pub(super) securities: BTreeMap<u16, u16>,
+    /// URIs by Security instance.
+    pub(super) uris: BTreeMap<u16, String>,
     /// Server instances by Short Server ID.
-    servers: BTreeMap<u16, u16>,
+    pub(super) servers: BTreeMap<u16, u16>,
     /// All instances of both.
     instances: BTreeSet<Path>,
 }
 
 impl Discovered {
+    /// What a device tells with a Bootstrap-Pack-Request: the instances of its bootstrap account.
+    pub(super) fn of_account(accounts: &[Path]) -> Self {
+        let bootstrap = accounts
+            .iter()
+            .filter(|path| path.object_id() == Some(id::SECURITY))
+            .filter_map(Path::instance_id);
+        Self {
+            bootstrap: bootstrap.collect(),
+            ..Self::default()
+        }
+    }
+
     /// Reads the answer to a Bootstrap-Discover, as far as it can be read.
     pub(super) fn parse(payload: &[u8]) -> Self {
         let mut found = Self::default();
@@ -186,6 +203,9 @@ impl Discovered {
                 continue;
             };
             found.instances.insert(path);
+            if let (id::SECURITY, Some(uri)) = (object, incremental::uri(&link)) {
+                found.uris.insert(instance, uri);
+            }
             match (object, link.ssid()) {
                 (id::SECURITY, None) => {
                     found.bootstrap.insert(instance);
@@ -265,23 +285,41 @@ pub struct Planned {
 }
 
 impl Provision {
+    /// Passes all values that a device without accounts gets to `sink`.
+    pub(crate) fn visit_values(&self, sink: &mut dyn FnMut(Path, Value<'_>)) {
+        for step in plan(self, &Discovered::default()) {
+            let visited: Result<(), Infallible> = step.records(self, &mut |record| {
+                if let Some(value) = record.value {
+                    sink(record.path, value);
+                }
+                Ok(())
+            });
+            let Ok(()) = visited;
+        }
+    }
+
     /// The requests that a device without accounts gets, Writes in `format`.
     ///
+    /// With [`incremental`](Provision::incremental) a device gets those of them that it lacks.
     /// With [`discover`](Provision::discover), the instance ids of accounts that leave them open
-    /// depend on what the device answers: they stay clear of its bootstrap account.
+    /// depend on what the device answers: they stay clear of its bootstrap account. In place of
+    /// keys that are made for each bootstrap there are others of the same length.
     ///
     /// # Errors
     /// A value can't be written in the format.
     pub fn sequence(&self, format: ContentFormat) -> Result<Vec<Planned>, EncodeError> {
+        let provision = &*self.with_sample_keys();
         let first = self.discover.then_some(Step::DISCOVER);
-        let steps = plan(self, &Discovered::default());
+        let reads = incremental::reads(provision).filter(|_| provision.incremental);
+        let steps = plan(provision, &Discovered::default());
         first
             .into_iter()
+            .chain(reads)
             .chain(steps)
             .map(|step| {
-                let draft = step.draft(self, format, MAX_PLANNED)?;
+                let draft = step.draft(provision, format, MAX_PLANNED)?;
                 let mut values = Vec::new();
-                step.records(self, &mut |record| {
+                step.records(provision, &mut |record| {
                     let value = record.value.and_then(OwnedValue::from_value);
                     values.extend(value.map(|value| (record.path, value)));
                     Ok::<(), EncodeError>(())
@@ -302,41 +340,50 @@ impl Provision {
 /// Longest payload of a planned request, in bytes: that of a server's default.
 const MAX_PLANNED: usize = 64 * 1024;
 
-/// Writes a provision as a pack for a device whose bootstrap account has the instances
-/// `accounts`; `None` if a pack can't say it (TS-Core §6.1.7.7).
+/// The Writes of a pack for a device whose bootstrap account has the instances `accounts`, in path
+/// order.
+fn pack_writes(provision: &Provision, discovered: &Discovered) -> Vec<Step> {
+    let mut writes = plan(provision, discovered);
+    writes.retain(Step::is_write);
+    writes.sort_by_key(|step| step.path);
+    writes
+}
+
+/// True if a pack can say a provision (TS-Core §6.1.7.7).
 ///
 /// A pack replaces the objects that it has, so it stands for a provision that deletes just these
 /// and writes whole instances. It has no say about the bootstrap account and the Device.
+pub(super) fn is_packable(
+    provision: &Provision,
+    accounts: &[Path],
+    discovered: &Discovered,
+) -> bool {
+    let writes = pack_writes(provision, discovered);
+    let objects = |step: &Step| step.path.object_id().map(Path::object);
+    let written: BTreeSet<Path> = writes.iter().filter_map(objects).collect();
+    let deleted: BTreeSet<Path> = provision.delete.iter().copied().collect();
+    provision.read.is_empty()
+        && !provision.incremental
+        && provision.bootstrap.is_none()
+        && deleted == written
+        && !written.contains(&Path::object(id::DEVICE))
+        && writes.iter().all(|step| step.path.len() == 2)
+        && writes.iter().all(|step| !accounts.contains(&step.path))
+}
+
+/// Writes a provision as a pack for a device whose bootstrap account has the instances
+/// `accounts`; `None` if a pack can't say it.
 pub(super) fn pack(
     provision: &Provision,
     accounts: &[Path],
     format: ContentFormat,
     max_body: usize,
 ) -> Option<Result<Vec<u8>, EncodeError>> {
-    let bootstrap = accounts
-        .iter()
-        .filter(|path| path.object_id() == Some(id::SECURITY))
-        .filter_map(Path::instance_id);
-    let discovered = Discovered {
-        bootstrap: bootstrap.collect(),
-        ..Discovered::default()
-    };
-    let mut writes = plan(provision, &discovered);
-    writes.retain(Step::is_write);
-    writes.sort_by_key(|step| step.path);
-    let objects = |step: &Step| step.path.object_id().map(Path::object);
-    let written: BTreeSet<Path> = writes.iter().filter_map(objects).collect();
-    let deleted: BTreeSet<Path> = provision.delete.iter().copied().collect();
-    let packable = provision.read.is_empty()
-        && provision.bootstrap.is_none()
-        && deleted == written
-        && !written.contains(&Path::object(id::DEVICE))
-        && writes.iter().all(|step| step.path.len() == 2)
-        && writes.iter().all(|step| !accounts.contains(&step.path));
-    packable.then(|| {
+    let discovered = Discovered::of_account(accounts);
+    is_packable(provision, accounts, &discovered).then(|| {
         buffer::encode(max_body, |buf| {
             let mut encoder = Encoder::new(format, Path::ROOT, buf)?;
-            for step in &writes {
+            for step in &pack_writes(provision, &discovered) {
                 step.records(provision, &mut |record| encoder.push(record))?;
             }
             encoder.finish()

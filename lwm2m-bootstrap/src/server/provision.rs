@@ -1,17 +1,22 @@
 //! What a bootstrap server gives to devices.
 
 use alloc::{
+    borrow::Cow,
     string::{String, ToString},
     sync::Arc,
     vec::Vec,
 };
 use core::{convert::Infallible, fmt, str::FromStr};
 
-use lwm2m_codec::Path;
+use lwm2m_coap::{Duration, Subscriber};
+use lwm2m_codec::{MAX_ID, Path};
 use lwm2m_model::{
     OwnedValue, SecretBytes,
     objects::{AccessControl, Security, Server},
 };
+
+use super::WantedKey;
+use crate::one_time::{IDENTITY_LEN, KEY_LEN, OneTimeKey};
 
 /// Which devices get which provision.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +26,10 @@ pub struct Entry {
     /// How these devices prove to the bootstrap server who they are. Without it, a device whose
     /// PSK identity is its endpoint name gets in, and so does one that proves nothing (NoSec).
     pub psk: Option<Psk>,
+    /// To whom the names belong. A device that proves nothing (NoSec) then gets in only from an
+    /// address of this subscriber; without a resolver there is none
+    /// ([`BootstrapServer::set_access`](super::BootstrapServer::set_access)).
+    pub subscriber: Option<Subscriber>,
     /// What they get.
     pub provision: Arc<Provision>,
 }
@@ -104,6 +113,10 @@ pub struct Provision {
     /// Asks first which instances the device has. That keeps the device's bootstrap account from
     /// being overwritten by an account without a fixed instance id; true by default.
     pub discover: bool,
+    /// Reads what the device has and writes only what differs: server accounts that it shows
+    /// (Short Server ID and URI) keep their keys, and those of servers that are not in `servers`
+    /// are deleted. Needs `discover`; `delete` must leave accounts alone. False by default.
+    pub incremental: bool,
     /// Paths to read, for the events only.
     pub read: Vec<Path>,
     /// Paths to delete: `/`, objects, instances.
@@ -123,6 +136,7 @@ impl Default for Provision {
     fn default() -> Self {
         Self {
             discover: true,
+            incremental: false,
             read: Vec::new(),
             delete: Vec::new(),
             bootstrap: None,
@@ -153,6 +167,9 @@ pub struct ServerEntry {
     pub security: Security,
     /// How to register with it.
     pub server: Server,
+    /// Makes a pre-shared key for each bootstrap, in place of that in `security`: how long it may
+    /// stay unused. See [`one_time`](crate::one_time).
+    pub one_time_key: Option<Duration>,
 }
 
 impl ServerEntry {
@@ -165,7 +182,84 @@ impl ServerEntry {
             server_instance: None,
             security,
             server,
+            one_time_key: None,
         }
+    }
+
+    /// Makes an account whose pre-shared key is made for each bootstrap, and may stay unused for
+    /// some time. The mode and the keys of `security` are not used.
+    pub fn with_one_time_key(
+        ssid: u16,
+        mut security: Security,
+        server: Server,
+        unused_for: Duration,
+    ) -> Self {
+        security.security_mode = 0;
+        Self {
+            one_time_key: Some(unused_for),
+            ..Self::new(ssid, security, server)
+        }
+    }
+
+    /// Its Short Server ID.
+    pub fn ssid(&self) -> u16 {
+        u16::try_from(self.server.short_server_id).unwrap_or(MAX_ID)
+    }
+}
+
+/// PSK identity that stands for one that is made for each bootstrap, of the same length.
+const SAMPLE_IDENTITY: [u8; 2 * IDENTITY_LEN] = *b"(32 digits made for a bootstrap)";
+
+impl Provision {
+    /// True if keys are to be made for each bootstrap.
+    pub fn wants_keys(&self) -> bool {
+        self.servers
+            .iter()
+            .any(|entry| entry.one_time_key.is_some())
+    }
+
+    /// The keys to make for a bootstrap.
+    pub(super) fn wanted_keys(&self) -> impl Iterator<Item = WantedKey> {
+        self.servers.iter().filter_map(|entry| {
+            Some(WantedKey {
+                ssid: entry.ssid(),
+                unused_for: entry.one_time_key?,
+            })
+        })
+    }
+
+    /// The provision with keys that were made for it; the error is the Short Server ID of the
+    /// server whose key is missing.
+    pub(super) fn with_keys(&self, keys: &[OneTimeKey]) -> Result<Self, u16> {
+        let mut provision = self.clone();
+        for entry in &mut provision.servers {
+            if entry.one_time_key.is_none() {
+                continue;
+            }
+            let ssid = entry.ssid();
+            let key = keys
+                .iter()
+                .find(|key| key.holder.ssid == ssid)
+                .ok_or(ssid)?;
+            entry.security.public_key_or_identity = key.identity.as_bytes().to_vec();
+            entry.security.secret_key = key.key.clone();
+        }
+        Ok(provision)
+    }
+
+    /// The provision with keys of the right length where some are made for each bootstrap.
+    pub(super) fn with_sample_keys(&self) -> Cow<'_, Self> {
+        if !self.wants_keys() {
+            return Cow::Borrowed(self);
+        }
+        let mut provision = self.clone();
+        for entry in &mut provision.servers {
+            if entry.one_time_key.is_some() {
+                entry.security.public_key_or_identity = SAMPLE_IDENTITY.to_vec();
+                entry.security.secret_key = SecretBytes::from([0; KEY_LEN].as_slice());
+            }
+        }
+        Cow::Owned(provision)
     }
 }
 

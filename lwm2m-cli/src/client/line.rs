@@ -1,5 +1,7 @@
 //! The line protocol: what one line of the standard input asks for.
 
+use std::path::PathBuf;
+
 use lwm2m_codec::Path;
 
 use super::value::{self, ValueError};
@@ -10,18 +12,27 @@ pub(crate) const MAX_LINE: u64 = 65_536;
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Line {
-    Set { path: Path, text: String },
-    Get { path: Path },
-    Send { paths: Vec<Path> },
+    Set {
+        path: Path,
+        text: String,
+    },
+    Get {
+        path: Path,
+    },
+    Send {
+        paths: Vec<Path>,
+    },
     Update,
     Bootstrap,
+    /// Another SIM, or none.
+    Sim(Option<PathBuf>),
     Quit,
 }
 
 /// Says why a line is not a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LineError {
-    #[error("{0:?} is not a command: set, get, send, update, bootstrap or quit")]
+    #[error("{0:?} is not a command: set, get, send, update, bootstrap, sim or quit")]
     Unknown(String),
     #[error("expected {0}")]
     Usage(&'static str),
@@ -70,6 +81,8 @@ fn command_of(command: &str, rest: &str) -> Result<Line, LineError> {
         }
         "update" => bare(Line::Update, "update, alone"),
         "bootstrap" => bare(Line::Bootstrap, "bootstrap, alone"),
+        "sim" if rest.is_empty() => Err(LineError::Usage("sim FILE, or sim none")),
+        "sim" => Ok(Line::Sim((rest != "none").then(|| rest.into()))),
         "quit" => bare(Line::Quit, "quit, alone"),
         other => Err(LineError::Unknown(other.to_owned())),
     }
@@ -125,7 +138,7 @@ mod tests {
         assert_eq!(parse(" \n"), None);
         assert_eq!(
             error("reboot"),
-            "\"reboot\" is not a command: set, get, send, update, bootstrap or quit"
+            "\"reboot\" is not a command: set, get, send, update, bootstrap, sim or quit"
         );
         assert_eq!(error("set"), "expected set PATH VALUE");
         assert_eq!(error("send"), "expected send PATH...");

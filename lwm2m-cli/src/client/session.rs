@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use lwm2m_bootstrap::source::Origin;
+use lwm2m_client::Client;
 use lwm2m_codec::Path;
 use lwm2m_model::{
     Failure,
@@ -18,18 +20,19 @@ use lwm2m_net::{
     Closed, Counts,
     device::{Device, Event, Events, Operation, SendError, StopError},
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     ClientError, accounts,
     executions::{Execution, Requests},
     firmware,
     line::{self, Line, LineError},
+    modem::Modem,
     telling::Teller,
     test_object,
     value::{self, ValueError},
 };
-use crate::runtime;
+use crate::{runtime, sim::SimError};
 
 /// How long the device waits for the answers to its De-register.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,6 +52,10 @@ enum CommandError {
     Send(#[from] SendError),
     #[error("there is no account of a bootstrap server")]
     NoBootstrapAccount,
+    #[error(transparent)]
+    Sim(#[from] SimError),
+    #[error("the device was started without --sim")]
+    NoModem,
     #[error(transparent)]
     Closed(#[from] Closed),
     #[error(transparent)]
@@ -75,6 +82,10 @@ pub(crate) struct Session {
     collecting: Option<Counts>,
     /// The end of the input is like quit.
     end_with_input: bool,
+    /// Where accounts and keys come from, if the device has a SIM.
+    modem: Option<Modem>,
+    /// When the sources are asked again.
+    recheck: Option<Instant>,
 }
 
 impl Session {
@@ -86,6 +97,8 @@ impl Session {
             saved: None,
             collecting: None,
             end_with_input: false,
+            modem: None,
+            recheck: None,
         }
     }
 
@@ -93,6 +106,13 @@ impl Session {
     #[must_use]
     pub(crate) const fn end_with_input(mut self, on: bool) -> Self {
         self.end_with_input = on;
+        self
+    }
+
+    /// Sets where accounts and keys come from.
+    #[must_use]
+    pub(crate) fn modem(mut self, modem: Option<Modem>) -> Self {
+        self.modem = modem;
         self
     }
 
@@ -109,6 +129,7 @@ impl Session {
             self.save().await?;
             tokio::select! {
                 event = events.next() => match event {
+                    Some(Event::CheckSources { after }) => self.check_sources(after).await?,
                     Some(event) => self.happened(&event).await?,
                     None => return Err(ClientError::Ended(Closed)),
                 },
@@ -119,6 +140,10 @@ impl Session {
                     None => lines = None,
                 },
                 _ = statistics.tick(), if self.collecting.is_some() => self.collect().await?,
+                () = time(self.recheck) => {
+                    self.recheck = None;
+                    self.device.call(Client::check_sources).await?;
+                }
                 () = &mut interrupted => break None,
             }
         };
@@ -137,8 +162,33 @@ impl Session {
         Ok(())
     }
 
+    /// Asks SIM, table and DNS for accounts.
+    async fn check_sources(&mut self, after: Option<Origin>) -> Result<(), Closed> {
+        let Some(modem) = &mut self.modem else {
+            return Ok(());
+        };
+        let answer = modem.search(after, self.teller).await;
+        let retry = modem.retry_after(&answer);
+        self.recheck = retry.map(|pause| Instant::now() + pause);
+        let checked = self
+            .device
+            .call(move |client, now| client.sources_checked(now, answer));
+        checked.await.map(drop)
+    }
+
+    /// Puts in another SIM, or takes it out.
+    async fn change_sim(&mut self, file: Option<PathBuf>) -> Result<(), CommandError> {
+        let modem = self.modem.as_mut().ok_or(CommandError::NoModem)?;
+        match file {
+            Some(file) => modem.insert(&file, self.teller)?,
+            None => modem.remove(self.teller),
+        }
+        self.device.call(Client::check_sources).await?;
+        Ok(())
+    }
+
     /// Does what a line says, and answers it; true for quit, which is answered at the end.
-    async fn command(&self, text: &str) -> bool {
+    async fn command(&mut self, text: &str) -> bool {
         let Some(line) = line::parse(text) else {
             return false;
         };
@@ -153,8 +203,8 @@ impl Session {
         false
     }
 
-    async fn obey(&self, line: Line) -> Result<String, CommandError> {
-        let device = &self.device;
+    async fn obey(&mut self, line: Line) -> Result<String, CommandError> {
+        let device = self.device.clone();
         match line {
             Line::Set { path, text } => {
                 device
@@ -176,14 +226,18 @@ impl Session {
                     return Err(CommandError::NoBootstrapAccount);
                 }
             }
+            Line::Sim(file) => self.change_sim(file).await?,
             Line::Quit => {}
         }
         Ok(String::new())
     }
 
     /// Tells an event, and does what the objects do by themselves.
-    async fn happened(&self, event: &Event) -> Result<(), ClientError> {
+    async fn happened(&mut self, event: &Event) -> Result<(), ClientError> {
         self.teller.event(event);
+        if *event == Event::BootstrapStore {
+            return Ok(self.store().await?);
+        }
         let Event::Changed {
             path,
             operation: Operation::Write,
@@ -367,6 +421,30 @@ impl Session {
         }
     }
 
+    /// Writes what a bootstrap is about to leave, and says whether that worked: only then the
+    /// bootstrap server hears that the device has it.
+    async fn store(&mut self) -> Result<(), Closed> {
+        let Some(file) = self.data.clone() else {
+            return Ok(());
+        };
+        let pack = self
+            .device
+            .call(|client, _| accounts::encode(client.tree()));
+        let saved = pack.await?.and_then(|pack| accounts::save(&file, &pack));
+        if let Err(error) = &saved {
+            tracing::error!("the bootstrap is undone: {error}");
+        }
+        let stored = saved.is_ok();
+        let awaited = self
+            .device
+            .call(move |client, now| client.accounts_stored(now, stored));
+        if !awaited.await? {
+            // The bootstrap ended meanwhile: the accounts in use are to be written again.
+            self.saved = None;
+        }
+        Ok(())
+    }
+
     /// Writes the accounts to the file if they are not what it holds.
     async fn save(&mut self) -> Result<(), Closed> {
         let Some(file) = &self.data else {
@@ -413,6 +491,14 @@ fn lines() -> mpsc::Receiver<String> {
         }
     });
     receiver
+}
+
+/// Waits for a time; for ever if there is none.
+async fn time(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The next line; never comes when the input has ended.

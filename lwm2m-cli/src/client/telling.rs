@@ -1,5 +1,6 @@
 //! What the device prints: a line of text or of JSON for each event and each command.
 
+use lwm2m_bootstrap::source::Origin;
 use lwm2m_net::device::{Event, Failed, Operation};
 use serde_json::{Value, json};
 
@@ -39,6 +40,11 @@ impl Teller {
         self.0.line(told.text, &told.json);
     }
 
+    /// Tells anything else.
+    pub(crate) fn tell(self, text: impl std::fmt::Display, json: &Value) {
+        self.0.line(text, json);
+    }
+
     /// Tells what the device itself did.
     pub(crate) fn note(self, name: &str, text: &str) {
         self.0.line(text, &json!({ "event": name }));
@@ -68,13 +74,31 @@ impl Told {
                 "bootstrap finished",
                 json!({ "event": "bootstrap-finished" }),
             ),
-            Event::BootstrapFailed { reason, retry_in } => Self::new(
-                format!(
-                    "bootstrap failed: {reason}; next attempt in {} s",
-                    retry_in.as_secs()
-                ),
-                failed("bootstrap-failed", None, reason, retry_in.as_secs()),
+            Event::BootstrapStore => Self::new(
+                "bootstrap complete, stores the accounts",
+                json!({ "event": "bootstrap-store" }),
             ),
+            Event::BootstrapAccountRemoved => Self::new(
+                "removed the account of the bootstrap server",
+                json!({ "event": "bootstrap-account-removed" }),
+            ),
+            Event::BootstrapPackFailed { reason } => Self::new(
+                format!("no bootstrap pack: {reason}; asks for the plain sequence"),
+                json!({ "event": "bootstrap-pack-failed", "reason": reason.to_string() }),
+            ),
+            Event::BootstrapFailed {
+                step,
+                reason,
+                retry_in,
+            } => {
+                let seconds = retry_in.as_secs();
+                let mut json = failed("bootstrap-failed", None, reason, seconds);
+                json["step"] = json!(step.to_string());
+                Self::new(
+                    format!("bootstrap failed {step}: {reason}; next attempt in {seconds} s"),
+                    json,
+                )
+            }
             Event::RegistrationFailed {
                 server,
                 reason,
@@ -91,6 +115,23 @@ impl Told {
                     retry_in.as_secs(),
                 ),
             ),
+            Event::SourcesChanged(renewal) => {
+                let origin = |origin: Option<Origin>| origin.map(|origin| origin.to_string());
+                let (removed, taken) =
+                    (origin(renewal.removed), origin(renewal.established.origin));
+                let failed = renewal.established.failed.iter();
+                let failed: Vec<String> = failed.map(|(_, error)| error.to_string()).collect();
+                Self::new(
+                    format!(
+                        "accounts removed: those of {}; taken: those of {}",
+                        removed.as_deref().unwrap_or("nobody"),
+                        taken.as_deref().unwrap_or("nobody")
+                    ),
+                    json!({
+                        "event": "accounts", "removed": removed, "taken": taken, "refused": failed,
+                    }),
+                )
+            }
             event => Self::of_registered(event),
         }
     }

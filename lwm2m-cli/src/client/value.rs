@@ -1,6 +1,6 @@
 //! Values that people write and read: text by the type of the resource.
 
-use lwm2m_codec::{ContentFormat, Decoder, ParsePathError, Path, Type};
+use lwm2m_codec::{ContentFormat, Decoder, ParsePathError, Path, Type, Value};
 use lwm2m_model::{Failure, OwnedValue, Tree, is_secret};
 
 use crate::hex;
@@ -50,11 +50,14 @@ pub(crate) fn show(tree: &Tree, path: Path) -> Result<String, ValueError> {
     data_type(tree, path)?;
     let mut shown = String::new();
     let secret = path.object_id().zip(path.resource_id());
-    if secret.is_some_and(|(object, resource)| is_secret(object, resource)) {
-        return Ok(SECRET.to_owned());
-    }
+    let secret = secret.is_some_and(|(object, resource)| is_secret(object, resource));
     tree.read(path, &mut |value| {
-        shown = OwnedValue::from_value(value).map_or_else(String::new, |value| text(&value));
+        shown = match value {
+            // That there is no key is no secret.
+            Value::Opaque(bytes) if secret && bytes.is_empty() => String::new(),
+            _ if secret => SECRET.to_owned(),
+            value => OwnedValue::from_value(value).map_or_else(String::new, |value| text(&value)),
+        };
     })?;
     Ok(shown)
 }

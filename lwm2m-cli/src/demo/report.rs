@@ -136,6 +136,16 @@ impl Report {
         print(&self.paint("32", &text));
     }
 
+    /// Prints the last line of a story whose bytes nobody counted.
+    pub(crate) fn story(&self, took: Duration) {
+        let steps = self.rows;
+        let text = format!(
+            "\n{steps} steps, each as it must be, in {:.1} s.",
+            took.as_secs_f64()
+        );
+        print(&self.paint("32", &text));
+    }
+
     fn paint(&self, colour: &str, text: &str) -> String {
         match self.colour {
             true => format!("\x1b[{colour}m{text}\x1b[0m"),

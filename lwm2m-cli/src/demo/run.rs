@@ -34,6 +34,16 @@ pub(crate) enum Count {
     Bootstrap(usize),
 }
 
+impl Failed {
+    pub(crate) const fn new(number: usize, label: Label, reason: Reason) -> Self {
+        Self {
+            number,
+            label,
+            reason,
+        }
+    }
+}
+
 /// Runs the steps.
 #[derive(Debug)]
 pub(crate) struct Runner {
@@ -90,11 +100,7 @@ impl Runner {
             }
             Err(reason) => {
                 self.report.failed(&label, took);
-                Err(Failed {
-                    number: self.number,
-                    label,
-                    reason,
-                })
+                Err(Failed::new(self.number, label, reason))
             }
         }
     }
@@ -184,7 +190,7 @@ impl Runner {
 }
 
 /// Waits until the first of some processes ends.
-async fn first(endings: Vec<Ending>) -> Reason {
+pub(crate) async fn first(endings: Vec<Ending>) -> Reason {
     let mut ends = tokio::task::JoinSet::new();
     for ending in endings {
         ends.spawn(ending.died());

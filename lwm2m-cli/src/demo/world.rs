@@ -361,7 +361,7 @@ pub(crate) fn text(value: &Value) -> String {
 }
 
 /// Waits until a process tells its addresses, or ends.
-async fn listening(process: &mut Process) -> Result<Value, Reason> {
+pub(crate) async fn listening(process: &mut Process) -> Result<Value, Reason> {
     let ending = process.ending();
     let told = async {
         loop {
@@ -389,12 +389,12 @@ async fn relay(listening: &Value) -> Result<Relay, Reason> {
         .map_err(Reason::Setup)
 }
 
-fn address(value: &Value) -> Result<SocketAddr, Reason> {
+pub(crate) fn address(value: &Value) -> Result<SocketAddr, Reason> {
     let address = value.as_str().and_then(|text| text.parse().ok());
     address.ok_or_else(|| Reason::Setup(io::ErrorKind::AddrNotAvailable.into()))
 }
 
-fn random_key() -> Result<String, Reason> {
+pub(crate) fn random_key() -> Result<String, Reason> {
     let mut key = [0; 16];
     getrandom::fill(&mut key).map_err(|_| Reason::Random)?;
     Ok(hex::encode(&key))

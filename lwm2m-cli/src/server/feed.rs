@@ -16,11 +16,14 @@ use lwm2m_server::{DeregisterReason, Registration};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-use super::json::{self, Definitions};
+use super::{
+    json::{self, Definitions},
+    keyring::KeyRing,
+};
 use crate::output::Output;
 
 /// Messages that wait for the slowest listener; what exceeds them it does not get.
-const BACKLOG: usize = 1024;
+pub(crate) const BACKLOG: usize = 1024;
 
 /// One server-sent event.
 #[derive(Debug)]
@@ -36,15 +39,17 @@ pub(crate) struct Message {
 /// Passes the server's events on to all listeners.
 pub(crate) struct Feed {
     server: Server,
+    keys: Option<Arc<KeyRing>>,
     sender: broadcast::Sender<Arc<Message>>,
     requests: AtomicU64,
 }
 
 impl Feed {
-    pub(crate) fn new(server: Server) -> Arc<Self> {
+    pub(crate) fn new(server: Server, keys: Option<Arc<KeyRing>>) -> Arc<Self> {
         let (sender, _) = broadcast::channel(BACKLOG);
         Arc::new(Self {
             server,
+            keys,
             sender,
             requests: AtomicU64::new(1),
         })
@@ -53,6 +58,11 @@ impl Feed {
     /// Listens from now on.
     pub(crate) fn listen(&self) -> broadcast::Receiver<Arc<Message>> {
         self.sender.subscribe()
+    }
+
+    /// Where to pass messages of others on.
+    pub(crate) fn sender(&self) -> broadcast::Sender<Arc<Message>> {
+        self.sender.clone()
     }
 
     /// A number for a request whose answer comes as a message.
@@ -84,6 +94,9 @@ impl Feed {
     }
 
     async fn on_event(&self, event: Event, output: Output) {
+        if let (Some(keys), Event::Registered { registration, .. }) = (&self.keys, &event) {
+            keys.registered(registration).await;
+        }
         match event {
             Event::Updated { .. } | Event::Notification { .. } | Event::Send { .. }
                 if !self.is_heard() => {}

@@ -2,24 +2,41 @@
 
 pub(crate) mod api;
 mod catalogue;
-mod credentials;
+pub(crate) mod credentials;
 pub(crate) mod feed;
 mod json;
-mod psk;
-mod store;
+pub(crate) mod keyring;
+pub(crate) mod psk;
+pub(crate) mod store;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::ValueEnum;
-use lwm2m_net::server::{Server, StartError};
-use lwm2m_server::{Config, EndpointPolicy};
+use lwm2m_coap::Access;
+use lwm2m_net::{
+    Psk,
+    server::{Server, StartError},
+};
+use lwm2m_server::{Config, EndpointPolicy, IdentityOwned};
 use tokio::net::TcpListener;
 
 use self::{
-    api::Api, catalogue::Catalogue, credentials::Credentials, feed::Feed, psk::PskArgument,
-    store::Store,
+    api::Api,
+    catalogue::Catalogue,
+    credentials::Credentials,
+    feed::Feed,
+    keyring::KeyRing,
+    psk::PskArgument,
+    store::{Keyring, Store},
 };
-use crate::{definitions, failure::Failure, output::Output, runtime};
+use crate::{
+    bootstrap_server::{Service, Setup, Work},
+    definitions,
+    failure::Failure,
+    output::Output,
+    runtime,
+    sim::Subscribers,
+};
 
 const COAP: &str = "0.0.0.0:5683";
 const COAPS: &str = "0.0.0.0:5684";
@@ -58,6 +75,13 @@ pub(crate) struct Args {
     /// are added to these
     #[arg(long, value_name = "ENDPOINT,IDENTITY,HEXKEY")]
     psk: Vec<PskArgument>,
+    /// Subscribers of the operator (TOML): their devices use keys made of those of their SIMs, and
+    /// may come without security from the addresses that the file says they have
+    #[arg(long, value_name = "FILE", requires = "naf")]
+    subscribers: Option<PathBuf>,
+    /// Name by which devices know this server: keys made of those of a SIM are for this name only
+    #[arg(long, value_name = "NAME", requires = "subscribers")]
+    naf: Option<String>,
     /// Which endpoint names may register besides those with a key
     #[arg(long, value_enum, default_value_t = Endpoints::Open)]
     endpoints: Endpoints,
@@ -72,10 +96,21 @@ pub(crate) struct Args {
     /// /api/objectspecs does so
     #[arg(long, requires = "objects")]
     watch_objects: bool,
-    /// Keep registrations, observations, and keys set over HTTP in a folder, over restarts; in
-    /// memory without it
+    /// Keep registrations, observations, keys, and what is set over HTTP in a folder, over
+    /// restarts; in memory without it
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Be the bootstrap server, too, for the devices of a file as bootstrap-server has it. Only so
+    /// one-time keys can be made: one_time_psk in the file. HTTP then has /api/bootstrap as well
+    #[arg(long, value_name = "FILE")]
+    bootstrap: Option<PathBuf>,
+    /// Listen for bootstraps over CoAP without security; may be repeated
+    #[arg(long, value_name = "ADDR", requires = "bootstrap")]
+    bootstrap_coap: Vec<SocketAddr>,
+    /// Listen for bootstraps over CoAP over DTLS 1.2 with the file's pre-shared keys; may be
+    /// repeated
+    #[arg(long, value_name = "ADDR", requires = "bootstrap")]
+    bootstrap_coaps: Vec<SocketAddr>,
     /// Write JSON lines to standard output
     #[arg(long)]
     json: bool,
@@ -121,19 +156,54 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         let wrong = |error| Failure::usage(format!("--psk number {}: {error}", index + 1));
         keys.push(argument.read().map_err(wrong)?);
     }
-    let credentials = Credentials::new(store.clone(), &keys)?;
+    let credentials = Arc::new(Credentials::new(Keyring::Server, store.clone(), &keys)?);
     let http = match args.no_http {
         true => None,
         false => Some(bind_http(args.http).await?),
     };
-    let (server, events) = start(&args, folder.registry().clone(), store, &credentials).await?;
+    let bootstrap = bootstrap(&args, folder.registry(), store.as_ref()).await?;
+    let keys = keyring::load(store.as_ref(), &credentials.keys()).map_err(Failure::runtime)?;
+    let allowed = keys.iter().map(keyring::allowed);
+    let allowed = credentials.allowed().into_iter().chain(allowed);
+    let subscribers = match &args.subscribers {
+        Some(file) => Subscribers::load(file).map_err(Failure::usage)?,
+        None => Subscribers::default(),
+    };
+    let naf = args.naf.as_deref().unwrap_or_default();
+    let derived = subscribers.keys(naf).map(|(endpoint, psk)| {
+        let key = Psk::new(psk.key.expose());
+        credentials.keys().insert(psk.identity.clone(), key);
+        let identity = IdentityOwned::Psk(psk.identity.into());
+        (endpoint.to_owned(), identity)
+    });
+    let names = subscribers.names().map(|(endpoint, subscriber)| {
+        let identity = IdentityOwned::Subscriber(subscriber.clone());
+        (endpoint.to_owned(), identity)
+    });
+    let allowed = allowed.chain(derived).chain(names).collect();
+    let (server, events) = start(
+        &args,
+        folder.registry().clone(),
+        store.clone(),
+        &credentials,
+        allowed,
+        subscribers.access(),
+    )
+    .await?;
+    let keys = KeyRing::new(keys, store, server.clone(), Arc::clone(&credentials));
     let http_address = match &http {
         Some(listener) => Some(listener.local_addr().map_err(Failure::runtime)?),
         None => None,
     };
     let stopped = runtime::stopped(args.shutdown_on_stdin_eof);
     output.addresses(&server.addresses(), http_address);
-    let feed = Feed::new(server.clone());
+    if let Some(bootstrap) = &bootstrap {
+        output.bootstrap_addresses(bootstrap.addresses());
+    }
+    let feed = Feed::new(server.clone(), Some(Arc::clone(&keys)));
+    let beside = bootstrap.map(|service| service.beside(feed.sender(), args.http_token.clone()));
+    let (routes, work) = beside.unzip();
+    let handle = work.as_ref().map(Work::handle);
     let pump = tokio::spawn(Arc::clone(&feed).pump(events, output));
     let catalogue = Catalogue::new(folder, server.clone(), Arc::clone(&feed));
     let watch = async {
@@ -142,17 +212,22 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             false => std::future::pending().await,
         }
     };
-    let token = args.http_token;
+    let expiry = tokio::spawn(Arc::clone(&keys).run());
+    let bootstraps = tokio::spawn(work_of(work, output, Arc::clone(&keys)));
     let api = Api::new(
         server.clone(),
         credentials,
+        Some(keys),
         feed,
         Arc::clone(&catalogue),
-        token,
+        args.http_token,
     );
     let served = async {
         match http {
-            Some(listener) => axum::serve(listener, api.router()).await,
+            Some(listener) => {
+                let router = api.router(routes.unwrap_or_default());
+                axum::serve(listener, router).await
+            }
             None => std::future::pending().await,
         }
     };
@@ -163,9 +238,47 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         }
         () = watch => Ok(()),
         _ = pump => Err(Failure::runtime("the server ended")),
+        _ = bootstraps => Err(Failure::runtime("the bootstrap server ended")),
     };
+    expiry.abort();
+    if let Some(handle) = handle {
+        handle.shutdown().await;
+    }
     server.shutdown().await;
     result
+}
+
+/// Starts the bootstrap server of the same process, if there is to be one.
+async fn bootstrap(
+    args: &Args,
+    registry: &lwm2m_model::Registry,
+    store: Option<&Store>,
+) -> Result<Option<Service>, Failure> {
+    let Some(file) = &args.bootstrap else {
+        return Ok(None);
+    };
+    if args.bootstrap_coap.is_empty() && args.bootstrap_coaps.is_empty() {
+        return Err(Failure::usage(
+            "--bootstrap needs an address: --bootstrap-coap or --bootstrap-coaps",
+        ));
+    }
+    let setup = Setup {
+        file,
+        coap: args.bootstrap_coap.clone(),
+        coaps: args.bootstrap_coaps.clone(),
+        registry: registry.clone(),
+        store: store.cloned(),
+        one_time: true,
+        subscribers: args.subscribers.as_deref().zip(args.naf.as_deref()),
+    };
+    setup.start().await.map(Some)
+}
+
+async fn work_of(work: Option<Work>, output: Output, keys: Arc<KeyRing>) {
+    match work {
+        Some(work) => work.run(output, Some(keys)).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn start(
@@ -173,11 +286,16 @@ async fn start(
     registry: lwm2m_model::Registry,
     store: Option<Store>,
     credentials: &Credentials,
+    allowed: Vec<(String, IdentityOwned)>,
+    access: Access,
 ) -> Result<(Server, lwm2m_net::server::Events), Failure> {
     let mut config = Config::default();
     config.endpoint_policy = args.endpoints.into();
     config.nosec_roaming = args.nosec_roaming;
-    let mut builder = Server::builder().config(config).registry(registry);
+    let mut builder = Server::builder()
+        .config(config)
+        .registry(registry)
+        .access(access);
     let defaults = args.coap.is_empty() && args.coaps.is_empty();
     let default = |text: &str| defaults.then(|| text.parse().ok()).flatten();
     for address in args.coap.iter().copied().chain(default(COAP)) {
@@ -186,7 +304,7 @@ async fn start(
     for address in args.coaps.iter().copied().chain(default(COAPS)) {
         builder = builder.coaps(address, credentials.keys());
     }
-    for (endpoint, identity) in credentials.allowed() {
+    for (endpoint, identity) in allowed {
         builder = builder.allow(endpoint, identity);
     }
     if let Some(store) = store {

@@ -1,4 +1,7 @@
-//! The embedded store: registrations, observations and keys in one file.
+//! The embedded store: registrations, observations, keys and configurations in one file.
+
+mod configurations;
+mod one_time;
 
 use std::{
     collections::BTreeSet,
@@ -8,7 +11,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use lwm2m_net::server::{JournalStore, StoreError};
+use lwm2m_net::server::JournalStore;
+pub(crate) use lwm2m_net::server::StoreError;
 use lwm2m_server::{Change, JournalRecord, RegistrationId};
 use redb::{
     Database, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction,
@@ -27,7 +31,25 @@ const RENEWALS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("renewals
 /// Newest record of each observation.
 const OBSERVATIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("observations");
 /// Identity and key by endpoint name.
-const KEYS: TableDefinition<'_, &str, (&str, &[u8])> = TableDefinition::new("keys");
+type Keys = TableDefinition<'static, &'static str, (&'static str, &'static [u8])>;
+
+/// Whose keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keyring {
+    /// Devices at the server.
+    Server,
+    /// Devices at the bootstrap server.
+    Bootstrap,
+}
+
+impl Keyring {
+    const fn table(self) -> Keys {
+        match self {
+            Self::Server => TableDefinition::new("keys"),
+            Self::Bootstrap => TableDefinition::new("bootstrap keys"),
+        }
+    }
+}
 
 /// An open store. Clones are the same store.
 #[derive(Clone)]
@@ -92,43 +114,51 @@ impl Store {
     }
 
     /// Keeps the key of a device.
-    pub(crate) fn put_key(&self, entry: &PskEntry) -> Result<(), StoreError> {
+    pub(crate) fn put_key(&self, whose: Keyring, entry: &PskEntry) -> Result<(), StoreError> {
         self.write(|transaction| {
             let value = (entry.identity.as_str(), entry.key.as_slice());
             transaction
-                .open_table(KEYS)?
+                .open_table(whose.table())?
                 .insert(entry.endpoint.as_str(), value)?;
             Ok(())
         })
     }
 
     /// Removes the key of a device.
-    pub(crate) fn remove_key(&self, endpoint: &str) -> Result<(), StoreError> {
+    pub(crate) fn remove_key(&self, whose: Keyring, endpoint: &str) -> Result<(), StoreError> {
         self.write(|transaction| {
-            transaction.open_table(KEYS)?.remove(endpoint)?;
+            transaction.open_table(whose.table())?.remove(endpoint)?;
             Ok(())
         })
     }
 
     /// All keys.
-    pub(crate) fn keys(&self) -> Result<Vec<PskEntry>, StoreError> {
-        self.with(|database| -> Result<Vec<PskEntry>, redb::Error> {
-            let table = match database.begin_read()?.open_table(KEYS) {
+    pub(crate) fn keys(&self, whose: Keyring) -> Result<Vec<PskEntry>, StoreError> {
+        self.read(whose.table(), |endpoint, (identity, key)| PskEntry {
+            endpoint: endpoint.to_owned(),
+            identity: identity.to_owned(),
+            key: Zeroizing::new(key.to_vec()),
+        })
+    }
+
+    /// All entries of a table, which need not be there yet.
+    fn read<K: redb::Key, V: redb::Value, T>(
+        &self,
+        definition: TableDefinition<'_, K, V>,
+        mut entry: impl FnMut(K::SelfType<'_>, V::SelfType<'_>) -> T,
+    ) -> Result<Vec<T>, StoreError> {
+        self.with(|database| -> Result<Vec<T>, redb::Error> {
+            let table = match database.begin_read()?.open_table(definition) {
                 Ok(table) => table,
                 Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
                 Err(error) => return Err(error.into()),
             };
-            let mut keys = Vec::new();
-            for entry in table.iter()? {
-                let (endpoint, value) = entry?;
-                let (identity, key) = value.value();
-                keys.push(PskEntry {
-                    endpoint: endpoint.value().to_owned(),
-                    identity: identity.to_owned(),
-                    key: Zeroizing::new(key.to_vec()),
-                });
+            let mut entries = Vec::new();
+            for pair in table.iter()? {
+                let (key, value) = pair?;
+                entries.push(entry(key.value(), value.value()));
             }
-            Ok(keys)
+            Ok(entries)
         })
     }
 
@@ -153,16 +183,7 @@ impl Store {
         definition: TableDefinition<'_, u64, &[u8]>,
         records: &mut Vec<JournalRecord>,
     ) -> Result<(), StoreError> {
-        let values = self.with(|database| -> Result<Vec<Vec<u8>>, redb::Error> {
-            let table = match database.begin_read()?.open_table(definition) {
-                Ok(table) => table,
-                Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-                Err(error) => return Err(error.into()),
-            };
-            let values = table.iter()?;
-            values.map(|entry| Ok(entry?.1.value().to_vec())).collect()
-        })?;
-        for bytes in values {
+        for bytes in self.read(definition, |_, bytes| bytes.to_vec())? {
             records.push(JournalRecord::from_bytes(&bytes).map_err(|error| self.fail(error))?);
         }
         Ok(())

@@ -70,6 +70,7 @@ pub fn bootstrap_server(ssid: u16, uri: &str) -> BootstrapServer {
     config.entries = vec![Entry {
         name: "dev1".parse().unwrap(),
         psk: None,
+        subscriber: None,
         provision: Arc::new(provision),
     }];
     BootstrapServer::new(config, 5)
@@ -149,7 +150,10 @@ fn told(event: &Event) -> String {
     match event {
         Event::BootstrapStarted => "bootstrap started".into(),
         Event::BootstrapFinished => "bootstrap finished".into(),
-        Event::BootstrapFailed { reason, retry_in } => {
+        Event::BootstrapPackFailed { reason } => format!("no pack: {reason}"),
+        Event::BootstrapFailed {
+            reason, retry_in, ..
+        } => {
             format!(
                 "bootstrap failed: {reason}, again in {} s",
                 retry_in.as_secs()

@@ -15,7 +15,7 @@ use super::{
     Device, Events, Keys, StartError,
     accounts::{self, Account},
 };
-use crate::{Driver, Limits};
+use crate::{Driver, Limits, hooks::Hooks};
 
 /// Describes a device; [`start`](Builder::start) makes it run.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub struct Builder {
     tree: Tree,
     accounts: Vec<Account>,
     limits: Limits,
+    hooks: Hooks,
     /// The first thing that was wrong.
     error: Option<StartError>,
 }
@@ -36,6 +37,7 @@ impl Builder {
             tree: Tree::new(),
             accounts: Vec::new(),
             limits: Limits::default(),
+            hooks: Hooks::default(),
             error: None,
         }
     }
@@ -105,6 +107,21 @@ impl Builder {
         self
     }
 
+    /// Resolves names by this resolver rather than by the system's.
+    #[cfg(feature = "cellular")]
+    pub fn resolver(mut self, resolver: crate::cellular::Resolver) -> Self {
+        resolver.hook(&mut self.hooks);
+        self
+    }
+
+    /// Makes keys that no account holds, and lets the device connect without security over the
+    /// operator's bearer only.
+    #[cfg(feature = "cellular")]
+    pub fn cellular(mut self, cellular: crate::cellular::Cellular) -> Self {
+        cellular.hook(&mut self.hooks);
+        self
+    }
+
     /// Replaces the default limits of the driver.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -122,18 +139,20 @@ impl Builder {
             mut tree,
             accounts,
             limits,
+            hooks,
             error,
         } = self;
         if let Some(error) = error {
             return Err(error);
         }
         accounts::add(&mut tree, accounts)?;
-        check(&mut tree)?;
+        check(&mut tree, config.check_sources)?;
         let seed = getrandom::u64().map_err(|_| StartError::Random)?;
         let client = Client::new(config, tree, seed);
         let notify = Arc::new(Notify::new());
         let notified = Arc::clone(&notify);
-        let driver = Driver::new(client).limits(limits);
+        let mut driver = Driver::new(client).limits(limits);
+        driver.hooks = hooks;
         let (handle, events, _) = driver
             .spawn(move |event| {
                 notified.notify_one();
@@ -157,9 +176,11 @@ impl Builder {
 }
 
 /// Checks what a device can't do without.
-fn check(tree: &mut Tree) -> Result<(), StartError> {
+fn check(tree: &mut Tree, has_sources: bool) -> Result<(), StartError> {
     let accounts = lwm2m_bootstrap::accounts(tree);
     match check_consistency(tree) {
+        // The sources are asked first.
+        Err(error) if error.rule == Rule::NoServerAccount && has_sources => {}
         Err(error) if error.rule == Rule::NoServerAccount => {
             accounts.bootstrap.ok_or(StartError::NoAccount)?;
         }

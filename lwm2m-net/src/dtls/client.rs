@@ -28,6 +28,15 @@ pub(crate) struct ClientKeys {
 }
 
 impl ClientKeys {
+    /// Takes a key that was made for one connection.
+    pub(crate) fn new(identity: &[u8], key: Psk) -> Self {
+        Self {
+            identity: identity.into(),
+            key,
+            connector: None,
+        }
+    }
+
     /// Prepares DTLS for the identity, unless that was done before; takes milliseconds.
     pub(crate) async fn prepare(&mut self, limits: &Arc<Limits>) -> Result<(), SetupFailed> {
         if self.connector.is_none() {
@@ -49,11 +58,9 @@ pub(crate) struct Connectors(HashMap<Arc<[u8]>, Connector>);
 impl Connectors {
     /// What is known of an identity.
     pub(crate) fn keys(&self, identity: &[u8], key: &[u8]) -> ClientKeys {
-        let connector = self.0.get(identity).cloned();
         ClientKeys {
-            identity: identity.into(),
-            key: Psk::new(key),
-            connector,
+            connector: self.0.get(identity).cloned(),
+            ..ClientKeys::new(identity, Psk::new(key))
         }
     }
 

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use lwm2m_coap::Instant;
+use lwm2m_coap::{Access, Instant};
 use lwm2m_model::Registry;
 use lwm2m_server::{Config, IdentityOwned, JournalRecord, Restored};
 use tokio::sync::mpsc;
@@ -32,6 +32,7 @@ pub struct Builder {
     coap: Vec<SocketAddr>,
     coaps: Vec<(SocketAddr, SharedStore)>,
     journal: Option<Box<dyn JournalStore>>,
+    access: Access,
 }
 
 /// Says why a server did not start.
@@ -59,6 +60,7 @@ impl Builder {
             coap: Vec::new(),
             coaps: Vec::new(),
             journal: None,
+            access: Access::default(),
         }
     }
 
@@ -74,7 +76,7 @@ impl Builder {
         self
     }
 
-    /// Lets an endpoint name register with this identity and no other.
+    /// Lets an endpoint name register with this identity, and with those of other calls only.
     pub fn allow(mut self, endpoint: impl Into<String>, identity: IdentityOwned) -> Self {
         self.allowed.push((endpoint.into(), identity));
         self
@@ -98,6 +100,12 @@ impl Builder {
         self
     }
 
+    /// Lets the network tell whose the addresses of devices without security are.
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
     /// Sets the bounds of the driver.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -115,8 +123,9 @@ impl Builder {
         config.journal = self.journal.is_some();
         let mut engine = lwm2m_server::Server::new(config, seed);
         for (endpoint, identity) in self.allowed {
-            engine.allow(&endpoint, identity);
+            engine.allow_also(&endpoint, identity);
         }
+        engine.set_access(self.access);
         engine.set_unix_time(Instant::ZERO, unix);
         let mut store = None;
         if let Some(journal) = self.journal {

@@ -176,7 +176,47 @@ impl Server {
             .await
     }
 
-    /// Takes an entry of [`allow`](Server::allow) back; false if there is none.
+    /// Lets endpoint names register with these identities, too.
+    ///
+    /// # Errors
+    /// [`Closed`]
+    pub async fn allow_also(&self, entries: Vec<(String, IdentityOwned)>) -> Result<(), Closed> {
+        let call = move |core: &mut Core, _| {
+            for (endpoint, identity) in entries {
+                core.engine.allow_also(&endpoint, identity);
+            }
+        };
+        self.inner.call(call).await
+    }
+
+    /// Takes identities of endpoint names back.
+    ///
+    /// # Errors
+    /// [`Closed`]
+    pub async fn disallow_identities(
+        &self,
+        entries: Vec<(String, IdentityOwned)>,
+    ) -> Result<(), Closed> {
+        let call = move |core: &mut Core, _| {
+            for (endpoint, identity) in entries {
+                core.engine.disallow_identity(&endpoint, &identity);
+            }
+        };
+        self.inner.call(call).await
+    }
+
+    /// The registration of an endpoint name.
+    ///
+    /// # Errors
+    /// [`Closed`]
+    pub async fn find(&self, endpoint: impl Into<String>) -> Result<Option<Registration>, Closed> {
+        let endpoint = endpoint.into();
+        self.inner
+            .call(move |core, _| core.engine.find(&endpoint).cloned())
+            .await
+    }
+
+    /// Takes all identities of an endpoint name back; false if there is none.
     ///
     /// # Errors
     /// [`Closed`]

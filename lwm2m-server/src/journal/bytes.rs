@@ -3,7 +3,11 @@
 //! Numbers are big-endian, texts and lists have a 32-bit length in front, an optional field a
 //! byte 0 or 1.
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{
+    boxed::Box,
+    string::{String, ToString},
+    vec::Vec,
+};
 use core::net::{IpAddr, SocketAddr};
 
 use lwm2m_codec::{ContentFormat, MAX_ID, Path, Version, coap::Token};
@@ -168,6 +172,10 @@ impl Writer {
                 self.u8(1);
                 self.bytes(identity);
             }
+            IdentityOwned::Subscriber(subscriber) => {
+                self.u8(2);
+                self.text(&subscriber.to_string());
+            }
         }
         self.address(record.address);
         self.u32(record.lifetime);
@@ -315,10 +323,7 @@ impl<'a> Reader<'a> {
         Ok(RegistrationRecord {
             id: self.registration_id()?,
             endpoint: self.text()?,
-            identity: match self.flag()? {
-                false => IdentityOwned::NoSec,
-                true => IdentityOwned::Psk(self.slice()?.into()),
-            },
+            identity: self.identity()?,
             address: self.address()?,
             lifetime: self.u32()?,
             version: self.version()?,
@@ -335,6 +340,19 @@ impl<'a> Reader<'a> {
             extra: self.list(|input| Ok((input.text()?, input.option(Self::text)?)))?,
             registered_unix: self.option(Self::u64)?,
             updated_unix: self.option(Self::u64)?,
+        })
+    }
+
+    fn identity(&mut self) -> Result<IdentityOwned, JournalError> {
+        Ok(match self.u8()? {
+            0 => IdentityOwned::NoSec,
+            1 => IdentityOwned::Psk(self.slice()?.into()),
+            2 => {
+                let subscriber = self.text()?.parse();
+                let subscriber = subscriber.map_err(|_| self.fail("a subscriber before this byte"));
+                IdentityOwned::Subscriber(subscriber?)
+            }
+            _ => return Err(self.fail("a kind of identity before this byte")),
         })
     }
 

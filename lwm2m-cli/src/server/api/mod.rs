@@ -6,7 +6,7 @@ pub(crate) mod events;
 pub(crate) mod guard;
 mod objectspecs;
 mod query;
-mod security;
+pub(crate) mod security;
 
 use std::sync::Arc;
 
@@ -19,12 +19,12 @@ use axum::{
     response::Response,
     routing::{any, delete, get},
 };
-use lwm2m_net::server::Server;
+use lwm2m_net::{LocalAddrs, server::Server};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use self::error::ApiError;
-use super::{catalogue::Catalogue, credentials::Credentials, feed::Feed};
+use super::{catalogue::Catalogue, credentials::Credentials, feed::Feed, keyring::KeyRing};
 
 /// Longest body of a request, in bytes.
 const MAX_BODY: usize = 256 * 1024;
@@ -33,7 +33,9 @@ const MAX_BODY: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct Api {
     server: Server,
-    credentials: Credentials,
+    credentials: Arc<Credentials>,
+    /// One-time keys, where there is a bootstrap server for them.
+    keys: Option<Arc<KeyRing>>,
     feed: Arc<Feed>,
     catalogue: Arc<Catalogue>,
     token: Option<Zeroizing<String>>,
@@ -42,7 +44,8 @@ pub(crate) struct Api {
 impl Api {
     pub(crate) fn new(
         server: Server,
-        credentials: Credentials,
+        credentials: Arc<Credentials>,
+        keys: Option<Arc<KeyRing>>,
         feed: Arc<Feed>,
         catalogue: Arc<Catalogue>,
         token: Option<String>,
@@ -50,13 +53,15 @@ impl Api {
         Arc::new(Self {
             server,
             credentials,
+            keys,
             feed,
             catalogue,
             token: token.map(Zeroizing::new),
         })
     }
 
-    pub(crate) fn router(self: Arc<Self>) -> Router {
+    /// The whole interface, with `more` routes beside its own.
+    pub(crate) fn router(self: Arc<Self>, more: Router) -> Router {
         Router::new()
             .route("/api/clients", get(clients::list))
             .route("/api/clients/{endpoint}", get(clients::show))
@@ -71,6 +76,7 @@ impl Api {
                 get(security::list).put(security::put),
             )
             .route("/api/security/clients/{endpoint}", delete(security::remove))
+            .route("/api/security/one-time", get(security::list_one_time))
             .route("/api/server/security", get(server_security))
             .route("/api/server/endpoint", get(server_endpoints))
             .route("/api/event", get(events::stream))
@@ -82,16 +88,21 @@ impl Api {
             ))
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(self)
+            .merge(more)
     }
 }
 
 /// The server has neither a public key nor a certificate.
-async fn server_security() -> Response {
+pub(crate) async fn server_security() -> Response {
     ok(&json!({}))
 }
 
 async fn server_endpoints(axum::extract::State(api): axum::extract::State<Arc<Api>>) -> Response {
-    let addresses = api.server.addresses();
+    ok(&endpoints(&api.server.addresses()))
+}
+
+/// Where a server listens, in Leshan's form.
+pub(crate) fn endpoints(addresses: &LocalAddrs) -> Value {
     let entry = |scheme: &str, address: &std::net::SocketAddr| {
         json!({
             "protocol": scheme,
@@ -104,7 +115,7 @@ async fn server_endpoints(axum::extract::State(api): axum::extract::State<Arc<Ap
     };
     let udp = addresses.udp.iter().map(|address| entry("coap", address));
     let dtls = addresses.dtls.iter().map(|address| entry("coaps", address));
-    ok(&Value::Array(udp.chain(dtls).collect()))
+    Value::Array(udp.chain(dtls).collect())
 }
 
 /// 200 with JSON.

@@ -30,8 +30,11 @@ pub(crate) async fn put(State(api): State<Arc<Api>>, body: Bytes) -> Result<Resp
     let entry = from_json(&body)?;
     let (endpoint, identity) = (entry.endpoint.clone(), identity(&entry));
     let keys = Arc::clone(&api);
+    let old = api.credentials.get(&endpoint);
     blocking(move || keys.credentials.put(entry)).await?;
-    api.server.allow(endpoint, identity).await?;
+    disallow(&api, old).await?;
+    // One-time keys of the same device stay, until it registers with a newer one.
+    api.server.allow_also(vec![(endpoint, identity)]).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -40,17 +43,43 @@ pub(crate) async fn remove(
     Path(endpoint): Path<String>,
 ) -> Result<Response, ApiError> {
     let (keys, name) = (Arc::clone(&api), endpoint.clone());
+    let old = api.credentials.get(&endpoint);
     if !blocking(move || keys.credentials.remove(&name)).await? {
         return Err(ApiError::NotFound(format!(
             "there is no key for {endpoint:?}"
         )));
     }
-    api.server.disallow(endpoint).await?;
+    disallow(&api, old).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+/// One-time keys, without the keys themselves.
+pub(crate) async fn list_one_time(State(api): State<Arc<Api>>) -> Response {
+    let keys = match &api.keys {
+        Some(keys) => keys.list().await,
+        None => Vec::new(),
+    };
+    let json = keys.iter().map(|key| {
+        json!({
+            "endpoint": key.holder.endpoint,
+            "serverId": key.holder.ssid,
+            "subscriber": key.holder.subscriber,
+            "identity": key.identity,
+            "issued": key.issued,
+            "expires": key.expires,
+        })
+    });
+    ok(&Value::Array(json.collect()))
+}
+
+async fn disallow(api: &Api, old: Option<PskEntry>) -> Result<(), ApiError> {
+    let old = old.map(|entry| (entry.endpoint.clone(), identity(&entry)));
+    let old = old.into_iter().collect();
+    Ok(api.server.disallow_identities(old).await?)
+}
+
 /// Runs what writes to the disk.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, CredentialsError> + Send + 'static,
 ) -> Result<T, ApiError> {
     match tokio::task::spawn_blocking(work).await {
@@ -59,7 +88,7 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-fn to_json(entry: &PskEntry) -> Value {
+pub(crate) fn to_json(entry: &PskEntry) -> Value {
     json!({
         "endpoint": entry.endpoint,
         "tls": {
@@ -69,7 +98,7 @@ fn to_json(entry: &PskEntry) -> Value {
     })
 }
 
-fn from_json(body: &[u8]) -> Result<PskEntry, ApiError> {
+pub(crate) fn from_json(body: &[u8]) -> Result<PskEntry, ApiError> {
     // The error's text names a place, and never what stands there.
     let json: Value = serde_json::from_slice(body).map_err(ApiError::bad)?;
     let text = |pointer: &str, name: &str| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lwm2m_server::{Changes, IdentityOwned, Registration};
+use lwm2m_server::{Changes, Registration};
 use serde_json::{Map, Value, json};
 
 use super::time::to_iso;
@@ -21,7 +21,7 @@ pub(crate) fn registration(device: &Registration, sleeping: bool) -> Value {
         "bindingMode": device.binding.to_string(),
         "rootPath": if device.root.is_empty() { "/" } else { device.root.as_str() },
         "objectLinks": links(device),
-        "secure": device.identity != IdentityOwned::NoSec,
+        "secure": device.identity.is_secure(),
         "additionalRegistrationAttributes": extra(device),
         "queuemode": device.queue_mode,
         "availableInstances": instances(device),
