@@ -257,3 +257,41 @@ fn a_device_that_asks_again_makes_the_first_decision_late() {
     run.run(LONG);
     assert_eq!(run.device().ended, Some(Ended::Provisioned));
 }
+
+#[test]
+fn an_application_that_wants_to_decide_is_asked_about_devices_without_keys_too() {
+    let mut run = Run::new(LinkConfig::default(), device(&["ep=dev1"]));
+    let mut config = Config::default();
+    config.decide = true;
+    let mut plain = provision();
+    plain.servers = vec![ServerEntry::new(5, security(5), server(5))];
+    config.entries = vec![Entry {
+        name: "dev1".parse().unwrap(),
+        psk: None,
+        provision: Arc::new(plain),
+    }];
+    run.network
+        .restart(run.server, BootstrapServer::new(config, 1));
+    let request = run.requested();
+    assert!(request.keys.is_empty());
+    assert_eq!(run.accept(request, &[]), Ok(()));
+    run.run(LONG);
+    assert_eq!(run.device().ended, Some(Ended::Provisioned));
+}
+
+#[test]
+fn a_pack_carries_the_key_that_was_made_for_it() {
+    let mut run = Run::new(
+        LinkConfig::default(),
+        device(&["ep=dev1"]).asking_for_pack(),
+    );
+    let request = run.requested();
+    assert!(request.pack);
+    let key = run.key(&request);
+    assert_eq!(run.accept(request, std::slice::from_ref(&key)), Ok(()));
+    run.run(Duration::from_secs(5));
+    let pack = &run.device().answer_body;
+    let contains = |part: &[u8]| pack.windows(part.len()).any(|window| window == part);
+    assert!(contains(key.identity.as_bytes()) && contains(key.key.expose()));
+    assert!(matches!(run.events[..], [Event::Packed { .. }]));
+}

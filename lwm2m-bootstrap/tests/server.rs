@@ -374,7 +374,7 @@ fn a_refused_finish_fails_with_the_rule_that_the_device_names() {
     let run = run(config(provision), factory_tree(), &["ep=dev1"]);
     let reason = FailedReason::Answer {
         code: Code::NOT_ACCEPTABLE,
-        diagnostic: "4.00 Bad Request at /1/0/0: expected 1..65534".into(),
+        diagnostic: "/1/0/0: expected 1..65534".into(),
     };
     assert_eq!(run.failure(), ("finish".into(), reason));
     assert_eq!(snapshot(&run.device().tree), snapshot(&factory_tree()));

@@ -66,12 +66,13 @@ pub(crate) struct Args {
     /// Check the file and stop
     #[arg(long)]
     check: bool,
-    /// Print the requests that a device of this name would get, and stop. Keys are not shown
+    /// Print the requests that a device of this name would get, and stop; with --data also by what
+    /// was set over HTTP. Keys are not shown
     #[arg(long, value_name = "ENDPOINT", conflicts_with = "check")]
     dry_run: Option<String>,
     /// Listen for HTTP: GET /api/bootstrap lists what devices get, POST and DELETE
-    /// /api/bootstrap/ENDPOINT change it, GET /api/event streams what happens. Must be a loopback
-    /// address unless --http-token is given
+    /// /api/bootstrap/ENDPOINT change it, /api/security/clients has the keys of devices, GET
+    /// /api/event streams what happens. Must be a loopback address unless --http-token is given
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
     /// Answer HTTP requests with the header "Authorization: Bearer TOKEN" only
@@ -107,7 +108,11 @@ const EXAMPLE: &str = r#"Example of a file:
 
   [[endpoint.write]]
   path = "/3/0/14"
-  value = "+01:00""#;
+  value = "+01:00"
+
+With incremental = true in an [[endpoint]], what the device has already is read and left alone.
+With one_time_psk = { expires = 3600 } in place of a server's psk, a key is made for each bootstrap;
+that needs lwm2m server --bootstrap FILE, which is both servers in one process."#;
 
 /// Runs the command until somebody stops it.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {

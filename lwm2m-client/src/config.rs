@@ -30,6 +30,9 @@ pub struct Config {
     /// The bootstrap fails when nothing comes from the bootstrap server for this time;
     /// EXCHANGE_LIFETIME (TS-Core §6.1).
     pub bootstrap_timeout: Duration,
+    /// First delay between two bootstraps that fail; it doubles each time, up to a day. 60 s by
+    /// default (TS-Core §6.2.1.1 leaves it open).
+    pub bootstrap_retry: Duration,
     /// Asks the bootstrap server for everything in one answer first (Bootstrap-Pack, LwM2M 1.2,
     /// TS-Core §6.1.7.7), and for the plain sequence if that can't be had; false by default.
     pub bootstrap_pack: bool,
@@ -69,6 +72,7 @@ impl Config {
             confirm_interval: Duration::from_secs(24 * 3600),
             defer_timeout: Duration::from_secs(60),
             bootstrap_timeout: lwm2m_coap::EXCHANGE_LIFETIME,
+            bootstrap_retry: Duration::from_secs(60),
             bootstrap_pack: false,
             store_accounts: false,
             check_sources: false,

@@ -204,6 +204,29 @@ fn accounts_that_contradict_each_other_are_refused_at_the_finish() {
 }
 
 #[test]
+fn a_new_bootstrap_account_that_is_not_complete_is_refused_and_the_old_one_stays() {
+    let mut world = provisioning();
+    // A scheme with security, but no key.
+    let uri = text("/0/7/0", "coaps://other");
+    assert_eq!(world.order(uri), Some(Code::CHANGED));
+    let finish = || on(Code::POST, "/bs");
+    assert_eq!(world.order(finish()), Some(Code::NOT_ACCEPTABLE));
+    world.run(SECOND * 248);
+    assert!(world.events()[0].starts_with("bootstrap failed"));
+    let account = |world: &mut BootWorld| {
+        let accounts = lwm2m_bootstrap::accounts(world.client().tree());
+        accounts.bootstrap.map(|account| account.uri)
+    };
+    assert_eq!(account(&mut world).as_deref(), Some("coap://bs"));
+    // Completed, it takes the old one's place.
+    let mut world = provisioning();
+    let uri = text("/0/7/0", "coap://other");
+    assert_eq!(world.order(uri), Some(Code::CHANGED));
+    assert_eq!(world.order(finish()), Some(Code::CHANGED));
+    assert_eq!(account(&mut world).as_deref(), Some("coap://other"));
+}
+
+#[test]
 fn a_registration_and_its_observations_survive_a_bootstrap_that_fails() {
     let tree = provisioned_tree(bootstrap_account(), "coap://server", server(1));
     let mut world = BootWorld::scripted(tree);

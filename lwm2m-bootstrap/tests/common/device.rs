@@ -31,6 +31,8 @@ pub struct TestDevice {
     pub ended: Option<Ended>,
     pub requests: Vec<(Code, String)>,
     pub peer: Option<PeerId>,
+    /// The last answer that the device got.
+    pub answer_body: Vec<u8>,
     endpoint: Endpoint,
     query: Vec<String>,
     psk: Option<(Vec<u8>, Vec<u8>)>,
@@ -51,6 +53,7 @@ impl TestDevice {
             ended: None,
             requests: Vec::new(),
             peer: None,
+            answer_body: Vec::new(),
             endpoint: Endpoint::new(Config::device(), seed),
             query: query.iter().map(ToString::to_string).collect(),
             psk: None,
@@ -145,6 +148,9 @@ impl TestDevice {
             }) => {
                 let draft = self.on_request(now, &message, &body);
                 self.endpoint.respond(now, responder, draft);
+            }
+            Some(Incoming::Response { message, body, .. }) if message.code().is_success() => {
+                self.answer_body = body.to_vec();
             }
             Some(Incoming::Response { message, .. }) if !message.code().is_success() => {
                 self.end(Ended::Refused(message.code()));

@@ -12,7 +12,10 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::form::{self, FormError};
-use crate::server::{credentials::Credentials, store::Store};
+use crate::server::{
+    credentials::Credentials,
+    store::{Store, Stored},
+};
 
 /// Most configurations set over HTTP.
 const MAX_CONFIGURATIONS: usize = 100_000;
@@ -74,7 +77,7 @@ impl Configurations {
             configurations.check_keys(&entry.provision)?;
         }
         let stored = configurations.store.as_ref().map(Store::configurations);
-        for (name, json) in stored.unwrap_or(Ok(Vec::new()))? {
+        for Stored { name, json } in stored.unwrap_or(Ok(Vec::new()))? {
             let json = serde_json::from_slice(&json).map_err(|error| ConfigurationError::Json {
                 name: name.clone(),
                 error,

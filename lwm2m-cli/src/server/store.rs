@@ -13,6 +13,8 @@ use std::{
 
 use lwm2m_net::server::JournalStore;
 pub(crate) use lwm2m_net::server::StoreError;
+
+pub(crate) use self::configurations::Stored;
 use lwm2m_server::{Change, JournalRecord, RegistrationId};
 use redb::{
     Database, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction,

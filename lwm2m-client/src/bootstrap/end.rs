@@ -10,8 +10,6 @@ use lwm2m_codec::{Path, Value, coap::Code};
 use super::State;
 use crate::{BootstrapStep, Client, Event, Failed, values::server};
 
-/// First delay between two bootstrap attempts; it doubles.
-const FIRST_RETRY: Duration = Duration::from_secs(60);
 /// Longest delay between two bootstrap attempts.
 const LAST_RETRY: Duration = Duration::from_secs(86_400);
 /// How long the connection stays after Bootstrap-Finish, so that a repeated Finish is answered;
@@ -131,7 +129,8 @@ impl Client {
     fn boot_failed_at(&mut self, step: BootstrapStep, reason: Failed) {
         self.undo_boot();
         let factor = 1u32 << self.boot.attempt.min(16);
-        let retry_in = (FIRST_RETRY * factor).min(LAST_RETRY);
+        let retry_in = self.config.bootstrap_retry.saturating_mul(factor);
+        let retry_in = retry_in.min(LAST_RETRY);
         self.boot.attempt += 1;
         self.boot.state = State::Waiting {
             at: self.now + retry_in,

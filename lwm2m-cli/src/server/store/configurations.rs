@@ -9,6 +9,14 @@ use super::Store;
 /// JSON by endpoint name or pattern.
 const CONFIGURATIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("configurations");
 
+/// A stored configuration.
+pub(crate) struct Stored {
+    /// Endpoint name or pattern.
+    pub(crate) name: String,
+    /// JSON; it has keys.
+    pub(crate) json: Zeroizing<Vec<u8>>,
+}
+
 impl Store {
     /// Keeps a configuration.
     pub(crate) fn put_configuration(&self, name: &str, json: &[u8]) -> Result<(), StoreError> {
@@ -26,10 +34,11 @@ impl Store {
         })
     }
 
-    /// All configurations: they have keys.
-    pub(crate) fn configurations(&self) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, StoreError> {
-        self.read(CONFIGURATIONS, |name, json| {
-            (name.to_owned(), Zeroizing::new(json.to_vec()))
+    /// All configurations.
+    pub(crate) fn configurations(&self) -> Result<Vec<Stored>, StoreError> {
+        self.read(CONFIGURATIONS, |name, json| Stored {
+            name: name.to_owned(),
+            json: Zeroizing::new(json.to_vec()),
         })
     }
 }
