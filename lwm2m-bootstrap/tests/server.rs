@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use common::{
     device::{Ended, LONG, Override, TestDevice},
+    run::{Run, config, entry, run},
     *,
 };
 use lwm2m_bootstrap::{
     accounts, check_consistency,
     server::{
-        BootstrapEntry, BootstrapServer, Config, Entry, Event, FailedReason, Operation, Provision,
-        Psk, RefusedReason, ServerEntry, Write,
+        BootstrapEntry, BootstrapServer, Config, Event, FailedReason, Operation, Provision, Psk,
+        RefusedReason, ServerEntry, Write,
     },
 };
 use lwm2m_coap::{
@@ -25,7 +26,7 @@ use lwm2m_codec::{
     coap::{Code, Message},
 };
 use lwm2m_model::{
-    OwnedValue, Tree,
+    OwnedValue,
     objects::{AccessControl, Security},
 };
 
@@ -36,84 +37,6 @@ fn provision() -> Provision {
     security.lwm2m_server_uri = "coaps://new.example".into();
     provision.servers = vec![ServerEntry::new(5, security, server(5))];
     provision
-}
-
-fn entry(name: &str, provision: Provision) -> Entry {
-    Entry {
-        name: name.parse().unwrap(),
-        psk: None,
-        provision: Arc::new(provision),
-    }
-}
-
-fn config(provision: Provision) -> Config {
-    let mut config = Config::default();
-    config.entries = vec![entry("dev1", provision)];
-    config
-}
-
-struct Run {
-    network: Network,
-    server: NodeId,
-    device: NodeId,
-    events: Vec<Event>,
-}
-
-impl Run {
-    fn new(link: LinkConfig, seed: u64, config: Config, device: TestDevice) -> Self {
-        let mut network = Network::new(link, seed);
-        let keys: Vec<Psk> = config
-            .entries
-            .iter()
-            .filter_map(|e| e.psk.clone())
-            .collect();
-        let server = network.add_host("bs", BootstrapServer::new(config, seed));
-        for psk in keys {
-            network.allow_psk(server, &psk.identity, psk.key.expose());
-        }
-        let device = network.add(device);
-        Self {
-            network,
-            server,
-            device,
-            events: Vec::new(),
-        }
-    }
-
-    fn run(mut self, duration: Duration) -> Self {
-        self.network.run_for(duration);
-        let server = self.network.get_mut::<BootstrapServer>(self.server);
-        self.events
-            .extend(std::iter::from_fn(|| server.poll_event()));
-        self
-    }
-
-    fn device(&self) -> &TestDevice {
-        self.network.get(self.device)
-    }
-
-    fn server(&self) -> &BootstrapServer {
-        self.network.get(self.server)
-    }
-
-    fn requests(&self) -> Vec<String> {
-        let requests = self.device().requests.iter();
-        requests
-            .map(|(code, line)| format!("{} {line}", code.name().unwrap()))
-            .collect()
-    }
-
-    fn failure(&self) -> (String, FailedReason) {
-        match self.events.last() {
-            Some(Event::Failed { step, reason, .. }) => (step.to_string(), reason.clone()),
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-fn run(config: Config, tree: Tree, query: &[&str]) -> Run {
-    let device = TestDevice::new(tree, query, 1);
-    Run::new(LinkConfig::default(), 1, config, device).run(LONG)
 }
 
 fn refusal(config: Config, query: &[&str]) -> (Ended, RefusedReason) {
@@ -734,4 +657,35 @@ fn names_of_operations_and_steps_read_well() {
     let step = last.unwrap();
     assert_eq!((step.operation, step.path), (Operation::Finish, Path::ROOT));
     assert_eq!(step.to_string(), "finish");
+}
+
+#[test]
+fn a_binding_that_names_no_transport_is_refused_before_any_device_sees_it() {
+    let check = |binding: &str| {
+        let mut provision = provision();
+        provision.servers[0].server.binding = binding.into();
+        provision.check(&lwm2m_model::Registry::core())
+    };
+    for good in ["U", "UQ", "US", "UTSNMH"] {
+        assert_eq!(check(good), Ok(()), "{good}");
+    }
+    for wrong in ["", "Q", "X", "UU", "u"] {
+        assert_eq!(
+            check(wrong),
+            Err(lwm2m_bootstrap::server::ProvisionError::Binding(5)),
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
+fn a_server_without_packs_answers_5_01() {
+    let mut config = config(provision());
+    config.packs = false;
+    let device = TestDevice::new(factory_tree(), &["ep=dev1"], 1).asking_for_pack();
+    let run = Run::new(LinkConfig::default(), 1, config, device).run(LONG);
+    assert_eq!(
+        run.device().ended,
+        Some(Ended::Refused(Code::NOT_IMPLEMENTED))
+    );
 }

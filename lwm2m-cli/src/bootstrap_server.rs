@@ -22,7 +22,12 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 pub(crate) use self::service::{Service, Setup, Work};
-use crate::server::{bind_http, check_http, feed, store::Store};
+use crate::server::{
+    bind_http, check_http,
+    credentials::Credentials,
+    feed,
+    store::{Keyring, Store},
+};
 use crate::{definitions, failure::Failure, output::Output, runtime};
 
 const COAP: &str = "0.0.0.0:5683";
@@ -123,9 +128,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 
 /// Checks the file, or shows what a device gets.
 fn inspect(output: Output, args: &Args, setup: Setup<'_>) -> Result<(), Failure> {
+    let store = setup.store.clone();
     let (file, configurations) = setup.open()?;
     if let Some(endpoint) = &args.dry_run {
-        return dry_run::print(output, &configurations.entries(), endpoint);
+        let keys = Credentials::new(Keyring::Bootstrap, store, &[])?;
+        return dry_run::print(output, &configurations.entries(&keys), endpoint);
     }
     let count = file.entries.len();
     let text = format!("{}: {count} endpoints", args.config.display());

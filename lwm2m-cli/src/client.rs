@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 mod executions;
+mod factory;
 mod firmware;
 mod line;
 mod objects;
@@ -12,6 +13,7 @@ mod value;
 
 use std::path::PathBuf;
 
+use lwm2m_bootstrap::source::{self, Fixed, Source};
 use lwm2m_codec::{Path, Version};
 use lwm2m_model::{Registry, Tree};
 use lwm2m_net::{
@@ -20,8 +22,8 @@ use lwm2m_net::{
 };
 
 use self::{
-    accounts::AccountsError, executions::Executions, session::Session, telling::Teller,
-    value::ValueError,
+    accounts::AccountsError, executions::Executions, factory::FactoryError, session::Session,
+    telling::Teller, value::ValueError,
 };
 use crate::{definitions, failure::Failure, hex};
 
@@ -60,8 +62,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URI", conflicts_with = "bootstrap")]
     server: Option<String>,
     /// Bootstrap server to ask for accounts.
-    #[arg(long, value_name = "URI", required_unless_present_any = ["server", "data"])]
+    #[arg(long, value_name = "URI", required_unless_present_any = ["server", "data", "factory"])]
     bootstrap: Option<String>,
+    /// Asks the bootstrap server for everything in one answer (Bootstrap-Pack) first.
+    #[arg(long)]
+    bootstrap_pack: bool,
+    /// Accounts as the factory writes them, in place of --server and --bootstrap: a TOML file with
+    /// [bootstrap], [[server]], [[access]] and [[write]] as in an endpoint of bootstrap-server's
+    /// file, or a pack in SenML CBOR (.cbor) or SenML JSON (.json).
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["server", "bootstrap"])]
+    factory: Option<PathBuf>,
     /// PSK identity for coaps [default: the endpoint name].
     #[arg(long, value_name = "ID")]
     psk_identity: Option<String>,
@@ -86,8 +96,9 @@ pub(crate) struct Args {
     /// may be repeated.
     #[arg(long, value_name = "DIR")]
     objects: Vec<PathBuf>,
-    /// File that keeps the accounts (objects 0, 1 and 2) over restarts. Once it exists, it counts
-    /// in place of --server and --bootstrap. It holds keys: only its owner can read it.
+    /// File that keeps the accounts (objects 0, 1, 2, 21, 23 and 24) over restarts. Once it
+    /// exists, it counts in place of --server, --bootstrap and --factory. A bootstrap changes it in
+    /// one step, before its Finish is answered. It holds keys: only its owner can read it.
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Sets a value at start, such as /3303/0/5700=21.5; may come several times.
@@ -114,6 +125,8 @@ pub(crate) enum ClientError {
     Value(#[from] ValueError),
     #[error(transparent)]
     Accounts(#[from] AccountsError),
+    #[error(transparent)]
+    Factory(#[from] FactoryError),
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
@@ -160,13 +173,18 @@ fn describe(
         Some(file) => accounts::load(&mut tree, file)?,
         None => false,
     };
+    let known = known || establish(args, &mut tree, registry)?;
     for assignment in &args.set {
         set(&mut tree, assignment)?;
     }
     let builder = Device::builder(&args.endpoint)
         .tree(tree)
         .queue_mode(args.queue)
-        .configure(|config| config.coap.max_body = MAX_BODY);
+        .configure(|config| {
+            config.coap.max_body = MAX_BODY;
+            config.bootstrap_pack = args.bootstrap_pack;
+            config.store_accounts = args.data.is_some();
+        });
     Ok((
         match args.lwm2m {
             Some(version) => builder.versions([version]),
@@ -174,6 +192,25 @@ fn describe(
         },
         known,
     ))
+}
+
+/// Gives the device the accounts that it has before any bootstrap, by the order of TS-Core §6.1.4;
+/// false if no source has any.
+fn establish(args: &Args, tree: &mut Tree, registry: &Registry) -> Result<bool, ClientError> {
+    let Some(file) = &args.factory else {
+        return Ok(false);
+    };
+    let mut factory = Fixed::new(factory::read(file, registry)?);
+    let mut sources: [&mut dyn Source; 1] = [&mut factory];
+    let established = source::establish(tree, &mut sources);
+    match established.failed.into_iter().next() {
+        Some((_, error)) if established.origin.is_none() => Err(FactoryError::Refused {
+            file: file.clone(),
+            error,
+        }
+        .into()),
+        _ => Ok(established.origin.is_some()),
+    }
 }
 
 /// Adds the account that the arguments name.

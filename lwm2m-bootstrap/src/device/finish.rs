@@ -17,7 +17,7 @@ pub enum Unfinished {
     #[error(transparent)]
     Inconsistent(#[from] Inconsistency),
     /// An object does not accept what was written.
-    #[error(transparent)]
+    #[error("{}: {}", .0.path, .0.reason)]
     Refused(#[from] Failure),
 }
 

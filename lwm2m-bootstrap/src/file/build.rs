@@ -91,7 +91,9 @@ fn blame(form: &form::Endpoint, provision: &Provision, error: &ProvisionError) -
         ProvisionError::UnknownObject(object) => Path::object(*object),
         ProvisionError::Value(failure) => failure.path,
         ProvisionError::Inconsistent(inconsistency) => inconsistency.path,
-        ProvisionError::Twice(path) => *path,
+        ProvisionError::Twice(path) | ProvisionError::IncrementalDelete(path) => *path,
+        ProvisionError::IncrementalBlind => Path::ROOT,
+        ProvisionError::Binding(_) => Path::object(id::SERVER),
     };
     let related = |other: &Path| other.contains(&path) || path.contains(other);
     let write = provision
@@ -117,6 +119,7 @@ fn blame(form: &form::Endpoint, provision: &Provision, error: &ProvisionError) -
 fn provision(form: &form::Endpoint, registry: &Registry) -> Build<Provision> {
     let mut provision = Provision {
         discover: form.discover.unwrap_or(true),
+        incremental: form.incremental.unwrap_or(false),
         ..Provision::default()
     };
     for text in &form.read {

@@ -36,6 +36,7 @@ pub(super) struct Endpoint {
     pub(super) name: Spanned<String>,
     pub(super) psk: Option<Psk>,
     pub(super) discover: Option<bool>,
+    pub(super) incremental: Option<bool>,
     #[serde(default)]
     pub(super) read: Vec<Spanned<String>>,
     #[serde(default)]

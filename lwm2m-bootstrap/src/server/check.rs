@@ -14,6 +14,9 @@ use super::{
 };
 use crate::{Inconsistency, Rule, check_consistency, view::id};
 
+/// Letters of transports and of queue mode (TS-Core §6.2.1.2).
+const BINDINGS: &str = "UTSNMHQ";
+
 /// Why no device could take a provision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -27,6 +30,15 @@ pub enum ProvisionError {
     /// The accounts contradict each other.
     #[error(transparent)]
     Inconsistent(#[from] Inconsistency),
+    /// A binding is not one of transports (TS-Core §6.2.1.2).
+    #[error("server {0}: the binding is not one of the letters U, T, S, N, M, H and Q, each once")]
+    Binding(u16),
+    /// An incremental bootstrap finds out itself which accounts to delete.
+    #[error("an incremental bootstrap does not delete {0}")]
+    IncrementalDelete(Path),
+    /// An incremental bootstrap begins with a Discover.
+    #[error("an incremental bootstrap needs discover")]
+    IncrementalBlind,
     /// The same instance is written twice.
     #[error("{0} is written twice")]
     Twice(Path),
@@ -40,7 +52,41 @@ impl Provision {
     /// # Errors
     /// [`ProvisionError`].
     pub fn check(&self, registry: &Registry) -> Result<(), ProvisionError> {
+        self.check_incremental()?;
+        self.check_bindings()?;
         self.with_sample_keys().check_values(registry)
+    }
+
+    fn check_bindings(&self) -> Result<(), ProvisionError> {
+        let wrong = |entry: &&super::ServerEntry| {
+            let letters = &entry.server.binding;
+            let known = letters.chars().all(|letter| BINDINGS.contains(letter));
+            let once = |letter| letters.matches(letter).count() < 2;
+            !known || letters.trim_matches('Q').is_empty() || !BINDINGS.chars().all(once)
+        };
+        match self.servers.iter().find(wrong) {
+            Some(entry) => Err(ProvisionError::Binding(entry.ssid())),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks what an incremental bootstrap can't be combined with.
+    fn check_incremental(&self) -> Result<(), ProvisionError> {
+        if !self.incremental {
+            return Ok(());
+        }
+        if !self.discover {
+            return Err(ProvisionError::IncrementalBlind);
+        }
+        let accounts = [id::SECURITY, id::SERVER].map(Path::object);
+        let clash = |path: &&Path| {
+            let mut accounts = accounts.iter();
+            accounts.any(|object| path.contains(object) || object.contains(path))
+        };
+        match self.delete.iter().find(clash) {
+            Some(path) => Err(ProvisionError::IncrementalDelete(*path)),
+            None => Ok(()),
+        }
     }
 
     fn check_values(&self, registry: &Registry) -> Result<(), ProvisionError> {
@@ -113,7 +159,7 @@ impl Provision {
     /// True if a device that keeps its accounts may have what a rule misses.
     fn may_be_on_device(&self, rule: Rule) -> bool {
         let security = Path::object(id::SECURITY);
-        let keeps = !self.delete.iter().any(|path| path.contains(&security));
+        let keeps = !self.incremental && !self.delete.iter().any(|path| path.contains(&security));
         keeps && matches!(rule, Rule::NoServerAccount | Rule::AccessControlServer(_))
     }
 }

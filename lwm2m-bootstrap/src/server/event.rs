@@ -119,6 +119,9 @@ pub enum RefusedReason {
     /// alone.
     #[error("this provision needs the plain sequence")]
     NotPackable,
+    /// The server gives no packs.
+    #[error("packs are not given out here")]
+    NoPacks,
     /// Too many devices are being provisioned.
     #[error("too many devices are being provisioned")]
     TooManySessions,
@@ -138,6 +141,7 @@ impl RefusedReason {
         match self {
             Self::UnsupportedFormat(_) => Code::UNSUPPORTED_CONTENT_FORMAT,
             Self::UnacceptableFormat(_) => Code::NOT_ACCEPTABLE,
+            Self::NoPacks => Code::NOT_IMPLEMENTED,
             Self::NotPackable => Code::METHOD_NOT_ALLOWED,
             Self::TooManySessions | Self::KeysUnavailable | Self::NoDecision => {
                 Code::SERVICE_UNAVAILABLE

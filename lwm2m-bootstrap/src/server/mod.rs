@@ -2,6 +2,7 @@
 
 mod check;
 mod event;
+mod incremental;
 mod plan;
 mod provision;
 mod query;
@@ -53,6 +54,9 @@ pub struct Config {
     pub decide: bool,
     /// How long a device waits for the application; 60 s by default.
     pub decision_timeout: Duration,
+    /// Gives packs to devices that ask for them (TS-Core §6.1.7.7); true by default. They get 5.01
+    /// otherwise.
+    pub packs: bool,
     /// The CoAP endpoint.
     pub coap: lwm2m_coap::Config,
 }
@@ -64,6 +68,7 @@ impl Default for Config {
             formats: Vec::from([ContentFormat::TLV, ContentFormat::SENML_CBOR]),
             max_sessions: 1024,
             session_timeout: EXCHANGE_LIFETIME,
+            packs: true,
             decide: false,
             decision_timeout: Duration::from_secs(60),
             coap: lwm2m_coap::Config::default(),
@@ -216,7 +221,13 @@ impl BootstrapServer {
         }
     }
 
-    fn on_response(&mut self, exchange: ExchangeId, code: Code, body: &[u8]) {
+    fn on_response(
+        &mut self,
+        exchange: ExchangeId,
+        code: Code,
+        format: Option<ContentFormat>,
+        body: &[u8],
+    ) {
         let Some(peer) = self.exchanges.remove(&exchange) else {
             return;
         };
@@ -247,7 +258,8 @@ impl BootstrapServer {
             && step.operation == Operation::Write
             && session.next_format();
         if outcome.is_some() {
-            session.advance(body);
+            // An error answer to a Read holds no values.
+            session.advance(format, if code.is_success() { body } else { &[] });
         }
         self.push_event(event);
         match outcome {
@@ -378,7 +390,10 @@ impl Engine for BootstrapServer {
                     message,
                     body,
                     ..
-                }) => self.on_response(exchange, message.code(), &body),
+                }) => {
+                    let format = message.content_format();
+                    self.on_response(exchange, message.code(), format, &body);
+                }
                 Some(Incoming::Unsolicited { peer, message }) => {
                     self.endpoint.reject(self.now, peer, &message);
                 }

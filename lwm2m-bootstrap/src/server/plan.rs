@@ -2,6 +2,7 @@
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
+    string::String,
     vec::Vec,
 };
 
@@ -13,7 +14,7 @@ use lwm2m_codec::{
 };
 use lwm2m_model::{Field, ObjectInstance, OwnedValue};
 
-use super::{Operation, Provision, StepInfo};
+use super::{Operation, Provision, StepInfo, incremental};
 use crate::{buffer, view::id};
 
 /// One request of a sequence.
@@ -21,12 +22,12 @@ use crate::{buffer, view::id};
 pub(super) struct Step {
     pub(super) operation: Operation,
     pub(super) path: Path,
-    content: Content,
+    pub(super) content: Content,
 }
 
 /// Where the values of a Write come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Content {
+pub(super) enum Content {
     None,
     Bootstrap,
     Security(usize),
@@ -36,7 +37,7 @@ enum Content {
 }
 
 impl Step {
-    const fn new(operation: Operation, path: Path) -> Self {
+    pub(super) const fn new(operation: Operation, path: Path) -> Self {
         Self {
             operation,
             path,
@@ -171,9 +172,11 @@ pub(super) struct Discovered {
     /// Security instances without a Short Server ID: that of the bootstrap server.
     bootstrap: BTreeSet<u16>,
     /// Security instances by Short Server ID.
-    securities: BTreeMap<u16, u16>,
+    pub(super) securities: BTreeMap<u16, u16>,
+    /// URIs by Security instance.
+    pub(super) uris: BTreeMap<u16, String>,
     /// Server instances by Short Server ID.
-    servers: BTreeMap<u16, u16>,
+    pub(super) servers: BTreeMap<u16, u16>,
     /// All instances of both.
     instances: BTreeSet<Path>,
 }
@@ -200,6 +203,9 @@ impl Discovered {
                 continue;
             };
             found.instances.insert(path);
+            if let (id::SECURITY, Some(uri)) = (object, incremental::uri(&link)) {
+                found.uris.insert(instance, uri);
+            }
             match (object, link.ssid()) {
                 (id::SECURITY, None) => {
                     found.bootstrap.insert(instance);
@@ -294,6 +300,7 @@ impl Provision {
 
     /// The requests that a device without accounts gets, Writes in `format`.
     ///
+    /// With [`incremental`](Provision::incremental) a device gets those of them that it lacks.
     /// With [`discover`](Provision::discover), the instance ids of accounts that leave them open
     /// depend on what the device answers: they stay clear of its bootstrap account. In place of
     /// keys that are made for each bootstrap there are others of the same length.
@@ -303,9 +310,11 @@ impl Provision {
     pub fn sequence(&self, format: ContentFormat) -> Result<Vec<Planned>, EncodeError> {
         let provision = &*self.with_sample_keys();
         let first = self.discover.then_some(Step::DISCOVER);
+        let reads = incremental::reads(provision).filter(|_| provision.incremental);
         let steps = plan(provision, &Discovered::default());
         first
             .into_iter()
+            .chain(reads)
             .chain(steps)
             .map(|step| {
                 let draft = step.draft(provision, format, MAX_PLANNED)?;
@@ -354,6 +363,7 @@ pub(super) fn is_packable(
     let written: BTreeSet<Path> = writes.iter().filter_map(objects).collect();
     let deleted: BTreeSet<Path> = provision.delete.iter().copied().collect();
     provision.read.is_empty()
+        && !provision.incremental
         && provision.bootstrap.is_none()
         && deleted == written
         && !written.contains(&Path::object(id::DEVICE))

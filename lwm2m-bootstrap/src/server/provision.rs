@@ -109,6 +109,10 @@ pub struct Provision {
     /// Asks first which instances the device has. That keeps the device's bootstrap account from
     /// being overwritten by an account without a fixed instance id; true by default.
     pub discover: bool,
+    /// Reads what the device has and writes only what differs: server accounts that it shows
+    /// (Short Server ID and URI) keep their keys, and those of servers that are not in `servers`
+    /// are deleted. Needs `discover`; `delete` must leave accounts alone. False by default.
+    pub incremental: bool,
     /// Paths to read, for the events only.
     pub read: Vec<Path>,
     /// Paths to delete: `/`, objects, instances.
@@ -128,6 +132,7 @@ impl Default for Provision {
     fn default() -> Self {
         Self {
             discover: true,
+            incremental: false,
             read: Vec::new(),
             delete: Vec::new(),
             bootstrap: None,

@@ -146,6 +146,7 @@ impl BootstrapServer {
             .and_then(|session| {
                 let wish = match pack {
                     false => Wish::Sequence(query.format),
+                    true if !self.config.packs => return Err(RefusedReason::NoPacks),
                     true => pack_wish(&session, message, &query)?,
                 };
                 Ok((session, wish))

@@ -7,6 +7,7 @@ use lwm2m_codec::ContentFormat;
 
 use super::{
     FailedReason, Operation, Provision, StepInfo,
+    incremental::{self, Known},
     plan::{Discovered, Step, plan},
 };
 
@@ -21,6 +22,12 @@ pub(super) struct Session {
     formats: Vec<ContentFormat>,
     /// What is to be done; the first one is under way.
     steps: VecDeque<Step>,
+    /// What the device told of its instances.
+    discovered: Discovered,
+    /// What it told of their values, for an incremental bootstrap.
+    known: Known,
+    /// What differs is known.
+    planned: bool,
     /// The request under way.
     pub(super) exchange: Option<ExchangeId>,
     /// Length of its payload.
@@ -47,6 +54,9 @@ impl Session {
             provision,
             formats,
             steps,
+            discovered: Discovered::default(),
+            known: Known::new(),
+            planned: false,
             exchange: None,
             sent: 0,
             deadline,
@@ -70,11 +80,27 @@ impl Session {
     }
 
     /// Goes on behind the step that was answered.
-    pub(super) fn advance(&mut self, answer: &[u8]) {
-        let done = self.steps.pop_front();
-        if done.is_some_and(|step| step.operation == Operation::Discover) {
-            let discovered = Discovered::parse(answer);
-            self.steps = plan(&self.provision, &discovered).into();
+    pub(super) fn advance(&mut self, format: Option<ContentFormat>, answer: &[u8]) {
+        let Some(done) = self.steps.pop_front() else {
+            return;
+        };
+        match done.operation {
+            Operation::Discover => {
+                let discovered = Discovered::parse(answer);
+                self.steps = match self.provision.incremental {
+                    true => incremental::reads(&self.provision).collect(),
+                    false => plan(&self.provision, &discovered).into(),
+                };
+                self.discovered = discovered;
+            }
+            Operation::Read => incremental::take(&mut self.known, done.path, format, answer),
+            _ => {}
+        }
+        if self.steps.is_empty() && self.provision.incremental && !self.planned {
+            self.planned = true;
+            let known = core::mem::take(&mut self.known);
+            let steps = incremental::differences(&self.provision, &self.discovered, &known);
+            self.steps = steps.into();
         }
     }
 

@@ -35,6 +35,7 @@ pub struct TestDevice {
     query: Vec<String>,
     psk: Option<(Vec<u8>, Vec<u8>)>,
     connect: bool,
+    pack: bool,
     answer: Option<Override>,
     silent_after: usize,
     exchange: Option<ExchangeId>,
@@ -54,6 +55,7 @@ impl TestDevice {
             query: query.iter().map(ToString::to_string).collect(),
             psk: None,
             connect: true,
+            pack: false,
             answer: None,
             silent_after: usize::MAX,
             exchange: None,
@@ -65,6 +67,12 @@ impl TestDevice {
 
     pub fn psk(mut self, identity: &[u8], key: &[u8]) -> Self {
         self.psk = Some((identity.to_vec(), key.to_vec()));
+        self
+    }
+
+    /// Sends a Bootstrap-Pack-Request in place of a Bootstrap-Request.
+    pub fn asking_for_pack(mut self) -> Self {
+        self.pack = true;
         self
     }
 
@@ -84,7 +92,10 @@ impl TestDevice {
         if let Some(provisioning) = self.provisioning.take() {
             provisioning.abort(&mut self.tree);
         }
-        let mut draft = Draft::new(Code::POST).path_segment("bs");
+        let mut draft = match self.pack {
+            true => Draft::new(Code::GET).path_segment("bspack"),
+            false => Draft::new(Code::POST).path_segment("bs"),
+        };
         for parameter in &self.query {
             draft = draft.query(parameter);
         }

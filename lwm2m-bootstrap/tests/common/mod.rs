@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod device;
+pub mod run;
 
 use std::collections::BTreeMap;
 

@@ -12,17 +12,21 @@ use axum::{
     http::StatusCode,
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use lwm2m_bootstrap::server::{BootstrapServer, Event, RefusedReason};
-use lwm2m_net::Handle;
+use lwm2m_net::{Handle, LocalAddrs};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
-use super::configurations::{ConfigurationError, Configurations};
+use super::{
+    configurations::{ConfigurationError, Configurations},
+    service::keep_file_keys,
+};
 use crate::server::{
-    api::{error::ApiError, events, guard, ok},
+    api::{endpoints, error::ApiError, events, guard, ok, security, server_security},
+    credentials::Credentials,
     feed::Message,
 };
 
@@ -32,37 +36,29 @@ const MAX_BODY: usize = 256 * 1024;
 /// What all requests share.
 #[derive(Debug)]
 pub(super) struct Api {
-    handle: Handle<BootstrapServer>,
-    configurations: Configurations,
-    sender: broadcast::Sender<Arc<Message>>,
-    token: Option<Zeroizing<String>>,
+    pub(super) handle: Handle<BootstrapServer>,
+    pub(super) configurations: Configurations,
+    /// Keys that were set over HTTP.
+    pub(super) keys: Credentials,
+    pub(super) addresses: LocalAddrs,
+    pub(super) sender: broadcast::Sender<Arc<Message>>,
+    pub(super) token: Option<Zeroizing<String>>,
 }
 
 impl Api {
-    pub(super) fn new(
-        handle: Handle<BootstrapServer>,
-        configurations: Configurations,
-        sender: broadcast::Sender<Arc<Message>>,
-        token: Option<String>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            handle,
-            configurations,
-            sender,
-            token: token.map(Zeroizing::new),
-        })
-    }
-
     /// The whole interface of a bootstrap server.
     pub(super) fn router(self: Arc<Self>) -> Router {
-        let events = Router::new().route("/api/event", get(stream));
-        self.guarded(events)
+        let own = keys_at("/api/security/clients", Router::new())
+            .route("/api/event", get(stream))
+            .route("/api/server/security", get(server_security))
+            .route("/api/server/endpoint", get(server_endpoints));
+        self.guarded(own)
             .fallback(async || ApiError::NotFound("there is nothing at this path".into()))
     }
 
     /// What it has beside a server in the same process.
     pub(super) fn routes(self: Arc<Self>) -> Router {
-        self.guarded(Router::new())
+        self.guarded(keys_at("/api/bootstrap/security/clients", Router::new()))
     }
 
     fn guarded(self: Arc<Self>, routes: Router<Arc<Self>>) -> Router {
@@ -99,9 +95,10 @@ impl Api {
         }
     }
 
-    /// Lets the engine work with the configurations that there are now.
+    /// Lets the engine work with the configurations and keys that there are now.
     async fn apply(&self) -> Result<(), ApiError> {
-        let entries = self.configurations.entries();
+        keep_file_keys(&self.configurations, &self.keys.keys());
+        let entries = self.configurations.entries(&self.keys);
         let call = move |server: &mut BootstrapServer, _| server.set_entries(entries);
         Ok(self.handle.call(call).await?)
     }
@@ -114,6 +111,48 @@ impl From<ConfigurationError> for ApiError {
             error => Self::bad(error),
         }
     }
+}
+
+fn keys_at(path: &str, router: Router<Arc<Api>>) -> Router<Arc<Api>> {
+    router
+        .route(path, get(list_keys).put(put_key))
+        .route(&format!("{path}/{{endpoint}}"), delete(remove_key))
+}
+
+async fn server_endpoints(State(api): State<Arc<Api>>) -> Response {
+    ok(&endpoints(&api.addresses))
+}
+
+async fn list_keys(State(api): State<Arc<Api>>) -> Response {
+    let keys = api.keys.all();
+    ok(&Value::Array(keys.iter().map(security::to_json).collect()))
+}
+
+async fn put_key(State(api): State<Arc<Api>>, body: Bytes) -> Result<Response, ApiError> {
+    let entry = security::from_json(&body)?;
+    let mut file = api.configurations.file_keys();
+    let clash = file.find(|psk| psk.identity == entry.identity.as_bytes());
+    if clash.is_some_and(|psk| psk.key.expose() != entry.key.as_slice()) {
+        let text = format!("identity {:?} has another key in the file", entry.identity);
+        return Err(ApiError::bad(text));
+    }
+    let worker = Arc::clone(&api);
+    security::blocking(move || worker.keys.put(entry)).await?;
+    api.apply().await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn remove_key(
+    State(api): State<Arc<Api>>,
+    Path(endpoint): Path<String>,
+) -> Result<Response, ApiError> {
+    let (worker, name) = (Arc::clone(&api), endpoint.clone());
+    if !security::blocking(move || worker.keys.remove(&name)).await? {
+        let text = format!("there is no key for {endpoint:?}");
+        return Err(ApiError::NotFound(text));
+    }
+    api.apply().await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn check(

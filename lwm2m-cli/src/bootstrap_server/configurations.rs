@@ -5,14 +5,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use lwm2m_bootstrap::server::{Entry, Provision, ProvisionError};
-use lwm2m_model::Registry;
+use lwm2m_bootstrap::server::{EndpointPattern, Entry, Provision, ProvisionError, Psk, find_entry};
+use lwm2m_model::{Registry, SecretBytes};
 use lwm2m_net::server::StoreError;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::form::{self, FormError};
-use crate::server::store::Store;
+use crate::server::{credentials::Credentials, store::Store};
 
 /// Most configurations set over HTTP.
 const MAX_CONFIGURATIONS: usize = 100_000;
@@ -109,8 +109,41 @@ impl Configurations {
     }
 
     /// What the engine has to know. An entry that was set keeps the key of the file's entry of
-    /// the same name.
-    pub(super) fn entries(&self) -> Vec<Entry> {
+    /// the same name; a key that was set goes before it, and makes an entry of its own of what a
+    /// pattern gives to the device.
+    pub(super) fn entries(&self, keys: &Credentials) -> Vec<Entry> {
+        let mut entries = self.without_keys();
+        let mut alone = Vec::new();
+        for key in keys.all() {
+            let psk = Some(Psk {
+                identity: key.identity.into_bytes(),
+                key: SecretBytes::from(key.key.as_slice()),
+            });
+            let name = EndpointPattern::Exact(key.endpoint);
+            match entries.iter_mut().find(|entry| entry.name == name) {
+                Some(entry) => entry.psk = psk,
+                None => alone.push((name, psk)),
+            }
+        }
+        for (name, psk) in alone {
+            if let Some(entry) = find_entry(&entries, &name.to_string()) {
+                let provision = Arc::clone(&entry.provision);
+                entries.push(Entry {
+                    name,
+                    psk,
+                    provision,
+                });
+            }
+        }
+        entries
+    }
+
+    /// The keys of the file, by identity.
+    pub(super) fn file_keys(&self) -> impl Iterator<Item = &Psk> {
+        self.file.iter().filter_map(|entry| entry.psk.as_ref())
+    }
+
+    fn without_keys(&self) -> Vec<Entry> {
         let set = self.lock();
         let from_file = self.file.iter();
         let kept = from_file.filter(|entry| !set.contains_key(&entry.name.to_string()));
@@ -132,7 +165,7 @@ impl Configurations {
 
     /// All configurations by the names of devices.
     pub(super) fn to_json(&self) -> Value {
-        let entries = self.entries();
+        let entries = self.without_keys();
         let entries = entries.iter();
         let pairs = entries.map(|entry| (entry.name.to_string(), form::to_json(&entry.provision)));
         Value::Object(pairs.collect())

@@ -1,10 +1,10 @@
 //! The JSON form of a provision, in the shape of Leshan's bootstrap configurations.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use lwm2m_bootstrap::server::{BootstrapEntry, Provision, ServerEntry};
 use lwm2m_codec::Path;
-use lwm2m_model::objects::{Security, Server};
+use lwm2m_model::objects::{AccessControl, Security, Server};
 use serde_json::{Map, Value, json};
 
 /// Names of the security modes by their numbers.
@@ -183,17 +183,14 @@ fn byte(value: &Value) -> Option<u8> {
 /// Reads a configuration.
 pub(super) fn from_json(json: &Value) -> Form<Provision> {
     let config = At::new(json, String::new())?;
-    for name in ["oscore", "acls"] {
-        if config
-            .get(name)
-            .is_some_and(|value| value.as_object().is_none_or(|all| !all.is_empty()))
-        {
-            return wrong(name, "can't be provisioned over this interface");
-        }
+    let oscore = config.get("oscore");
+    if oscore.is_some_and(|value| value.as_object().is_none_or(|all| !all.is_empty())) {
+        return wrong("oscore", "can't be provisioned over this interface");
     }
     let auto = config.boolean("autoIdForSecurityObject")?.unwrap_or(false);
     let mut provision = Provision::default();
-    provision.discover = auto;
+    provision.incremental = config.boolean("incremental")?.unwrap_or(false);
+    provision.discover = auto || provision.incremental;
     let paths = |value: &Value| -> Option<Vec<Path>> {
         let paths = value.as_array()?.iter();
         paths.map(|path| path.as_str()?.parse().ok()).collect()
@@ -202,6 +199,9 @@ pub(super) fn from_json(json: &Value) -> Form<Provision> {
     provision.delete = deleted.unwrap_or_default();
     if provision.delete.iter().any(|path| path.len() > 2) {
         return wrong("toDelete", "a delete takes /, an object or an instance");
+    }
+    for (_, at) in config.instances("acls")? {
+        provision.access_control.push(access(&at)?);
     }
     let mut servers = config.instances("servers")?;
     for (instance, at) in config.instances("security")? {
@@ -236,6 +236,59 @@ pub(super) fn from_json(json: &Value) -> Form<Provision> {
         Some((_, at)) => wrong(at.place("shortId"), "no security has this server id"),
         None => Ok(provision),
     }
+}
+
+/// An instance of Access Control; Leshan writes the owner with a capital.
+fn access(at: &At<'_>) -> Form<AccessControl> {
+    let number = |name: &str| -> Form<i64> {
+        let number = at.number(name)?.filter(|n| *n <= u64::from(u16::MAX));
+        match number.and_then(|number| i64::try_from(number).ok()) {
+            Some(number) => Ok(number),
+            None => wrong(at.place(name), "expected a number of 0 to 65535"),
+        }
+    };
+    let owner = match at.get("aclOwner") {
+        Some(_) => "aclOwner",
+        None => "AclOwner",
+    };
+    let mut acl = BTreeMap::new();
+    if let Some(value) = at.get("acls") {
+        let entries = At::new(value, at.place("acls"))?;
+        for key in entries.object.keys() {
+            let server = key.parse().ok().filter(|ssid| *ssid != u16::MAX);
+            let rights = entries
+                .integer(key)?
+                .filter(|rights| (0..32).contains(rights));
+            match (server, rights) {
+                (Some(server), Some(rights)) => acl.insert(server, rights),
+                _ => {
+                    return wrong(
+                        entries.place(key),
+                        "expected a server id and rights below 32",
+                    );
+                }
+            };
+        }
+    }
+    Ok(AccessControl {
+        object_id: number("objectId")?,
+        object_instance_id: number("objectInstId")?,
+        acl,
+        access_control_owner: number(owner)?,
+    })
+}
+
+fn access_json(access: &AccessControl) -> Value {
+    let acl = access.acl.iter();
+    let acl: Map<String, Value> = acl
+        .map(|(s, rights)| (s.to_string(), json!(rights)))
+        .collect();
+    json!({
+        "objectId": access.object_id,
+        "objectInstId": access.object_instance_id,
+        "acls": acl,
+        "AclOwner": access.access_control_owner,
+    })
 }
 
 fn ssid(number: u64) -> Option<u16> {
@@ -320,14 +373,22 @@ pub(super) fn to_json(provision: &Provision) -> Value {
         let id: u16 = entry.server_instance.unwrap_or(index);
         servers.insert(id.to_string(), server_json(&entry.server));
     }
-    json!({
+    let access = (0u16..).zip(&provision.access_control);
+    let access: Map<String, Value> = access
+        .map(|(id, access)| (id.to_string(), access_json(access)))
+        .collect();
+    let mut json = json!({
         "toDelete": paths,
         "autoIdForSecurityObject": provision.discover,
         "security": securities,
         "servers": servers,
         "oscore": {},
-        "acls": {},
-    })
+        "acls": access,
+    });
+    if provision.incremental {
+        json["incremental"] = json!(true);
+    }
+    json
 }
 
 fn security_json(security: &Security) -> Value {
@@ -397,7 +458,8 @@ mod tests {
                 "0": {"shortId": 7, "lifetime": 300, "notifIfDisabled": true, "binding": ["U"],
                       "registrationPriority": 1, "communicationRetryCount": 3}
             },
-            "oscore": {}, "acls": {}
+            "oscore": {},
+            "acls": {"0": {"objectId": 3, "objectInstId": 0, "acls": {"7": 15}, "AclOwner": 7}}
         })
     }
 
@@ -412,6 +474,24 @@ mod tests {
             (entry.security_instance, entry.server_instance),
             (Some(1), Some(0))
         );
+        assert_eq!(provision.access_control[0].acl[&7], 15);
+    }
+
+    #[test]
+    fn a_key_that_is_made_for_each_bootstrap_and_an_incremental_one_come_back() {
+        let mut config = config();
+        let security = &mut config["security"]["1"];
+        security["publicKeyOrId"] = json!([]);
+        security["secretKey"] = json!([]);
+        security["oneTimeKey"] = json!({"expires": 60});
+        config["incremental"] = json!(true);
+        config["autoIdForSecurityObject"] = json!(true);
+        let provision = from_json(&config).unwrap();
+        let entry = &provision.servers[0];
+        assert_eq!(entry.one_time_key, Some(Duration::from_secs(60)));
+        assert!(provision.incremental);
+        let again = to_json(&provision);
+        assert_eq!(from_json(&again).unwrap(), provision);
     }
 
     #[test]
@@ -451,6 +531,21 @@ mod tests {
                 "/servers/0/lifetime",
                 json!("1"),
                 "servers.0.lifetime: expected a number",
+            ),
+            (
+                "/security/1",
+                json!({"uri": "coaps://h", "securityMode": "PSK", "oneTimeKey": {}, "serverId": 7}),
+                "security.1.oneTimeKey.expires: expected a number above 0",
+            ),
+            (
+                "/acls/0/acls",
+                json!({"7": 32}),
+                "acls.0.acls.7: expected a server id and rights below 32",
+            ),
+            (
+                "/acls/0/objectId",
+                json!(70000),
+                "acls.0.objectId: expected a number of 0 to 65535",
             ),
             (
                 "/oscore",

@@ -10,12 +10,18 @@ use lwm2m_bootstrap::{
 use lwm2m_model::Registry;
 use lwm2m_net::{Driver, Handle, LocalAddrs, Psk, SharedPsks};
 use tokio::sync::{broadcast, mpsc};
+use zeroize::Zeroizing;
 
 use super::{api::Api, configurations::Configurations, read, tell};
 use crate::{
     failure::Failure,
     output::Output,
-    server::{feed::Message, keyring::KeyRing, store::Store},
+    server::{
+        credentials::Credentials,
+        feed::Message,
+        keyring::KeyRing,
+        store::{Keyring, Store},
+    },
 };
 
 /// Most events that are looked at together: one-time keys among them cost one transaction.
@@ -45,6 +51,7 @@ pub(crate) struct Service {
     events: mpsc::Receiver<Event>,
     addresses: LocalAddrs,
     configurations: Configurations,
+    keys: Credentials,
 }
 
 impl Setup<'_> {
@@ -60,15 +67,12 @@ impl Setup<'_> {
     pub(crate) async fn start(mut self) -> Result<Service, Failure> {
         let coap = std::mem::take(&mut self.coap);
         let coaps = std::mem::take(&mut self.coaps);
-        let (file, configurations) = self.open()?;
-        let keys: SharedPsks = file
-            .entries
-            .iter()
-            .filter_map(|entry| entry.psk.as_ref())
-            .map(|psk| (psk.identity.clone(), Psk::new(psk.key.expose())))
-            .collect();
+        let store = self.store.clone();
+        let (_, configurations) = self.open()?;
+        let keys = Credentials::new(Keyring::Bootstrap, store, &[])?;
+        keep_file_keys(&configurations, &keys.keys());
         let mut config = Config::default();
-        config.entries = configurations.entries();
+        config.entries = configurations.entries(&keys);
         let seed = getrandom::u64();
         let seed = seed.map_err(|error| Failure::runtime(format!("no seed: {error}")))?;
         let mut driver = Driver::new(BootstrapServer::new(config, seed));
@@ -76,7 +80,7 @@ impl Setup<'_> {
             driver = driver.udp(address);
         }
         for address in coaps {
-            driver = driver.dtls(address, keys.clone());
+            driver = driver.dtls(address, keys.keys());
         }
         let spawned = driver.spawn(Some).await;
         let (handle, events, addresses) =
@@ -86,7 +90,15 @@ impl Setup<'_> {
             events,
             addresses,
             configurations,
+            keys,
         })
+    }
+}
+
+/// Makes the keys of the file known to the sockets, also after one that was set over HTTP went.
+pub(super) fn keep_file_keys(configurations: &Configurations, keys: &SharedPsks) {
+    for psk in configurations.file_keys() {
+        keys.insert(psk.identity.clone(), Psk::new(psk.key.expose()));
     }
 }
 
@@ -102,7 +114,14 @@ impl Service {
         sender: broadcast::Sender<Arc<Message>>,
         token: Option<String>,
     ) -> (Arc<Api>, Work) {
-        let api = Api::new(self.handle.clone(), self.configurations, sender, token);
+        let api = Arc::new(Api {
+            handle: self.handle.clone(),
+            configurations: self.configurations,
+            keys: self.keys,
+            addresses: self.addresses,
+            sender,
+            token: token.map(Zeroizing::new),
+        });
         let work = Work {
             api: Arc::clone(&api),
             handle: self.handle,

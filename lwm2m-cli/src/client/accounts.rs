@@ -1,4 +1,4 @@
-//! The file that keeps the accounts: objects 0, 1 and 2 as one SenML JSON pack.
+//! The file that keeps the accounts: objects 0, 1, 2, 21, 23 and 24 as one SenML JSON pack.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -11,8 +11,8 @@ use lwm2m_codec::{ContentFormat, DecodeError, Decoder, EncodeError, Encoder, Pat
 use lwm2m_model::{Failure, Registry, Tree};
 use zeroize::Zeroizing;
 
-/// Security, Server and Access Control.
-const OBJECTS: [u16; 3] = [0, 1, 2];
+/// Security, Server, Access Control, OSCORE, COSE and MQTT Server.
+const OBJECTS: [u16; 6] = [0, 1, 2, 21, 23, 24];
 /// First size of the buffer that a pack is written to, in bytes.
 const FIRST_BUFFER: usize = 4096;
 /// Largest file in bytes.
@@ -68,7 +68,10 @@ fn decode(tree: &mut Tree, file: &FilePath, pack: &[u8]) -> Result<(), AccountsE
         file: file.to_owned(),
         error,
     };
-    let registry = Registry::core();
+    let mut registry = Registry::core();
+    for definition in OBJECTS.iter().filter_map(|object| tree.definition(*object)) {
+        registry.insert(definition.clone());
+    }
     let types = |path: Path| {
         let definition = registry.latest(path.object_id()?)?;
         definition.resource(path.resource_id()?)?.data_type

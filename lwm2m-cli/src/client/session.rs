@@ -182,8 +182,11 @@ impl Session {
     }
 
     /// Tells an event, and does what the objects do by themselves.
-    async fn happened(&self, event: &Event) -> Result<(), ClientError> {
+    async fn happened(&mut self, event: &Event) -> Result<(), ClientError> {
         self.teller.event(event);
+        if *event == Event::BootstrapStore {
+            return Ok(self.store().await?);
+        }
         let Event::Changed {
             path,
             operation: Operation::Write,
@@ -365,6 +368,30 @@ impl Session {
             Err(SendError::Closed(closed)) => Err(closed),
             Err(error) => Ok(Err(Failure::bad_request(path, error.to_string()))),
         }
+    }
+
+    /// Writes what a bootstrap is about to leave, and says whether that worked: only then the
+    /// bootstrap server hears that the device has it.
+    async fn store(&mut self) -> Result<(), Closed> {
+        let Some(file) = self.data.clone() else {
+            return Ok(());
+        };
+        let pack = self
+            .device
+            .call(|client, _| accounts::encode(client.tree()));
+        let saved = pack.await?.and_then(|pack| accounts::save(&file, &pack));
+        if let Err(error) = &saved {
+            tracing::error!("the bootstrap is undone: {error}");
+        }
+        let stored = saved.is_ok();
+        let awaited = self
+            .device
+            .call(move |client, now| client.accounts_stored(now, stored));
+        if !awaited.await? {
+            // The bootstrap ended meanwhile: the accounts in use are to be written again.
+            self.saved = None;
+        }
+        Ok(())
     }
 
     /// Writes the accounts to the file if they are not what it holds.

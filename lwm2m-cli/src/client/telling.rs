@@ -68,13 +68,31 @@ impl Told {
                 "bootstrap finished",
                 json!({ "event": "bootstrap-finished" }),
             ),
-            Event::BootstrapFailed { reason, retry_in } => Self::new(
-                format!(
-                    "bootstrap failed: {reason}; next attempt in {} s",
-                    retry_in.as_secs()
-                ),
-                failed("bootstrap-failed", None, reason, retry_in.as_secs()),
+            Event::BootstrapStore => Self::new(
+                "bootstrap complete, stores the accounts",
+                json!({ "event": "bootstrap-store" }),
             ),
+            Event::BootstrapAccountRemoved => Self::new(
+                "removed the account of the bootstrap server",
+                json!({ "event": "bootstrap-account-removed" }),
+            ),
+            Event::BootstrapPackFailed { reason } => Self::new(
+                format!("no bootstrap pack: {reason}; asks for the plain sequence"),
+                json!({ "event": "bootstrap-pack-failed", "reason": reason.to_string() }),
+            ),
+            Event::BootstrapFailed {
+                step,
+                reason,
+                retry_in,
+            } => {
+                let seconds = retry_in.as_secs();
+                let mut json = failed("bootstrap-failed", None, reason, seconds);
+                json["step"] = json!(step.to_string());
+                Self::new(
+                    format!("bootstrap failed {step}: {reason}; next attempt in {seconds} s"),
+                    json,
+                )
+            }
             Event::RegistrationFailed {
                 server,
                 reason,

@@ -8,7 +8,10 @@ use std::{
 use lwm2m_net::{Psk, SharedPsks, server::StoreError};
 use lwm2m_server::IdentityOwned;
 
-use super::{psk::PskEntry, store::Store};
+use super::{
+    psk::PskEntry,
+    store::{Keyring, Store},
+};
 use crate::failure::Failure;
 
 /// Most keys.
@@ -19,6 +22,7 @@ const MAX_KEYS: usize = 1_000_000;
 pub(crate) struct Credentials {
     keys: SharedPsks,
     table: Mutex<Table>,
+    whose: Keyring,
     store: Option<Store>,
 }
 
@@ -51,10 +55,15 @@ pub(crate) enum CredentialsError {
 
 impl Credentials {
     /// Takes the stored keys, and those of the command line, which count more.
-    pub(crate) fn new(store: Option<Store>, given: &[PskEntry]) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        whose: Keyring,
+        store: Option<Store>,
+        given: &[PskEntry],
+    ) -> Result<Self, Failure> {
         let credentials = Self {
             keys: SharedPsks::new(),
             table: Mutex::default(),
+            whose,
             store,
         };
         for entry in given {
@@ -66,7 +75,7 @@ impl Credentials {
                 .insert(entry.clone())
                 .map_err(|error| Failure::usage(format!("--psk: {error}")))?;
         }
-        let stored = credentials.store.as_ref().map(Store::keys);
+        let stored = credentials.store.as_ref().map(|store| store.keys(whose));
         let stored = stored.unwrap_or(Ok(Vec::new())).map_err(Failure::runtime)?;
         for entry in stored {
             if credentials.get(&entry.endpoint).is_none()
@@ -106,7 +115,10 @@ impl Credentials {
     pub(crate) fn put(&self, entry: PskEntry) -> Result<(), CredentialsError> {
         let old = self.get(&entry.endpoint);
         self.insert(entry.clone())?;
-        let stored = self.store.as_ref().map_or(Ok(()), |s| s.put_key(&entry));
+        let stored = self
+            .store
+            .as_ref()
+            .map_or(Ok(()), |s| s.put_key(self.whose, &entry));
         if let Err(error) = stored {
             // Nothing half-done: what is not stored is not in use.
             self.take(&entry.endpoint);
@@ -124,7 +136,7 @@ impl Credentials {
             return Ok(false);
         }
         if let Some(store) = &self.store {
-            store.remove_key(endpoint)?;
+            store.remove_key(self.whose, endpoint)?;
         }
         Ok(self.take(endpoint))
     }
@@ -194,7 +206,7 @@ mod tests {
 
     #[test]
     fn an_identity_has_one_key() {
-        let credentials = Credentials::new(None, &[entry("a,id,00")]).unwrap();
+        let credentials = Credentials::new(Keyring::Server, None, &[entry("a,id,00")]).unwrap();
         assert_eq!(credentials.put(entry("b,id,00")), Ok(()));
         assert_eq!(
             credentials.put(entry("c,id,01")),
@@ -209,7 +221,7 @@ mod tests {
     #[test]
     fn two_keys_for_one_endpoint_on_the_command_line_are_refused() {
         let given = [entry("a,x,00"), entry("a,y,01")];
-        let failure = Credentials::new(None, &given).unwrap_err();
+        let failure = Credentials::new(Keyring::Server, None, &given).unwrap_err();
         assert_eq!(failure, Failure::usage("--psk: two keys for \"a\""));
     }
 }

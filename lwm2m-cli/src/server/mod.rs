@@ -1,11 +1,11 @@
 //! `lwm2m server`: a server with an HTTP interface.
 
 pub(crate) mod api;
-mod credentials;
+pub(crate) mod credentials;
 pub(crate) mod feed;
 mod json;
 pub(crate) mod keyring;
-mod psk;
+pub(crate) mod psk;
 pub(crate) mod store;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
@@ -16,8 +16,12 @@ use lwm2m_server::{Config, EndpointPolicy, IdentityOwned};
 use tokio::net::TcpListener;
 
 use self::{
-    api::Api, credentials::Credentials, feed::Feed, keyring::KeyRing, psk::PskArgument,
-    store::Store,
+    api::Api,
+    credentials::Credentials,
+    feed::Feed,
+    keyring::KeyRing,
+    psk::PskArgument,
+    store::{Keyring, Store},
 };
 use crate::{
     bootstrap_server::{Service, Setup, Work},
@@ -134,7 +138,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         let wrong = |error| Failure::usage(format!("--psk number {}: {error}", index + 1));
         keys.push(argument.read().map_err(wrong)?);
     }
-    let credentials = Arc::new(Credentials::new(store.clone(), &keys)?);
+    let credentials = Arc::new(Credentials::new(Keyring::Server, store.clone(), &keys)?);
     let http = match args.no_http {
         true => None,
         false => Some(bind_http(args.http).await?),

@@ -31,7 +31,25 @@ const RENEWALS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("renewals
 /// Newest record of each observation.
 const OBSERVATIONS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("observations");
 /// Identity and key by endpoint name.
-const KEYS: TableDefinition<'_, &str, (&str, &[u8])> = TableDefinition::new("keys");
+type Keys = TableDefinition<'static, &'static str, (&'static str, &'static [u8])>;
+
+/// Whose keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keyring {
+    /// Devices at the server.
+    Server,
+    /// Devices at the bootstrap server.
+    Bootstrap,
+}
+
+impl Keyring {
+    const fn table(self) -> Keys {
+        match self {
+            Self::Server => TableDefinition::new("keys"),
+            Self::Bootstrap => TableDefinition::new("bootstrap keys"),
+        }
+    }
+}
 
 /// An open store. Clones are the same store.
 #[derive(Clone)]
@@ -96,27 +114,27 @@ impl Store {
     }
 
     /// Keeps the key of a device.
-    pub(crate) fn put_key(&self, entry: &PskEntry) -> Result<(), StoreError> {
+    pub(crate) fn put_key(&self, whose: Keyring, entry: &PskEntry) -> Result<(), StoreError> {
         self.write(|transaction| {
             let value = (entry.identity.as_str(), entry.key.as_slice());
             transaction
-                .open_table(KEYS)?
+                .open_table(whose.table())?
                 .insert(entry.endpoint.as_str(), value)?;
             Ok(())
         })
     }
 
     /// Removes the key of a device.
-    pub(crate) fn remove_key(&self, endpoint: &str) -> Result<(), StoreError> {
+    pub(crate) fn remove_key(&self, whose: Keyring, endpoint: &str) -> Result<(), StoreError> {
         self.write(|transaction| {
-            transaction.open_table(KEYS)?.remove(endpoint)?;
+            transaction.open_table(whose.table())?.remove(endpoint)?;
             Ok(())
         })
     }
 
     /// All keys.
-    pub(crate) fn keys(&self) -> Result<Vec<PskEntry>, StoreError> {
-        self.read(KEYS, |endpoint, (identity, key)| PskEntry {
+    pub(crate) fn keys(&self, whose: Keyring) -> Result<Vec<PskEntry>, StoreError> {
+        self.read(whose.table(), |endpoint, (identity, key)| PskEntry {
             endpoint: endpoint.to_owned(),
             identity: identity.to_owned(),
             key: Zeroizing::new(key.to_vec()),

@@ -5,7 +5,7 @@ pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod guard;
 mod query;
-mod security;
+pub(crate) mod security;
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use axum::{
     response::Response,
     routing::{any, delete, get},
 };
-use lwm2m_net::server::Server;
+use lwm2m_net::{LocalAddrs, server::Server};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -85,12 +85,16 @@ impl Api {
 }
 
 /// The server has neither a public key nor a certificate.
-async fn server_security() -> Response {
+pub(crate) async fn server_security() -> Response {
     ok(&json!({}))
 }
 
 async fn server_endpoints(axum::extract::State(api): axum::extract::State<Arc<Api>>) -> Response {
-    let addresses = api.server.addresses();
+    ok(&endpoints(&api.server.addresses()))
+}
+
+/// Where a server listens, in Leshan's form.
+pub(crate) fn endpoints(addresses: &LocalAddrs) -> Value {
     let entry = |scheme: &str, address: &std::net::SocketAddr| {
         json!({
             "protocol": scheme,
@@ -103,7 +107,7 @@ async fn server_endpoints(axum::extract::State(api): axum::extract::State<Arc<Ap
     };
     let udp = addresses.udp.iter().map(|address| entry("coap", address));
     let dtls = addresses.dtls.iter().map(|address| entry("coaps", address));
-    ok(&Value::Array(udp.chain(dtls).collect()))
+    Value::Array(udp.chain(dtls).collect())
 }
 
 /// 200 with JSON.

@@ -79,7 +79,7 @@ async fn disallow(api: &Api, old: Option<PskEntry>) -> Result<(), ApiError> {
 }
 
 /// Runs what writes to the disk.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, CredentialsError> + Send + 'static,
 ) -> Result<T, ApiError> {
     match tokio::task::spawn_blocking(work).await {
@@ -88,7 +88,7 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-fn to_json(entry: &PskEntry) -> Value {
+pub(crate) fn to_json(entry: &PskEntry) -> Value {
     json!({
         "endpoint": entry.endpoint,
         "tls": {
@@ -98,7 +98,7 @@ fn to_json(entry: &PskEntry) -> Value {
     })
 }
 
-fn from_json(body: &[u8]) -> Result<PskEntry, ApiError> {
+pub(crate) fn from_json(body: &[u8]) -> Result<PskEntry, ApiError> {
     // The error's text names a place, and never what stands there.
     let json: Value = serde_json::from_slice(body).map_err(ApiError::bad)?;
     let text = |pointer: &str, name: &str| {
