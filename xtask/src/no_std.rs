@@ -18,6 +18,9 @@ pub(crate) const CRATES: [&str; 6] = [
     "lwm2m-server",
 ];
 
+/// Parts of these crates that are off by default and must do without std, too.
+const FEATURES: [(&str, &str); 1] = [("lwm2m-bootstrap", "smartcard")];
+
 /// Cortex-M4 and M7 without FPU.
 const TARGET: &str = "thumbv7em-none-eabi";
 
@@ -25,6 +28,10 @@ const TARGET: &str = "thumbv7em-none-eabi";
 pub(crate) fn run(context: &Context) -> Result<Done, Failure> {
     for name in CRATES {
         build(context, name, &[])?;
+        links_no_std(context, name)?;
+    }
+    for (name, features) in FEATURES {
+        build(context, name, &["--features", features])?;
         links_no_std(context, name)?;
     }
     let count = CRATES.len();
@@ -37,6 +44,9 @@ pub(crate) fn run(context: &Context) -> Result<Done, Failure> {
     }
     for name in CRATES {
         build(context, name, &["--target", TARGET])?;
+    }
+    for (name, features) in FEATURES {
+        build(context, name, &["--features", features, "--target", TARGET])?;
     }
     Ok(Done::CheckedWith(format!(
         "{count} crates link no std on the host and build for {TARGET}"
