@@ -151,16 +151,18 @@ impl<'r> OmaJsonEncoder<'r> {
             return Err(not_expressible);
         };
         let is_base = record.path == self.base;
+        // The root's own name ends with a slash.
+        let ends_with_slash = !is_base || self.base.is_root();
         let slash = match self.slash {
             // No name can take the slash of the base name back.
-            Some(true) if is_base => return Err(not_expressible),
+            Some(true) if !ends_with_slash => return Err(not_expressible),
             Some(slash) => {
                 out.byte(b',')?;
                 slash
             }
             None => {
-                self.begin(out, !is_base)?;
-                !is_base
+                self.begin(out, ends_with_slash)?;
+                ends_with_slash
             }
         };
         out.byte(b'{')?;

@@ -411,6 +411,18 @@ fn senml_changes_its_base_name_where_it_must() {
 }
 
 #[test]
+fn a_record_of_the_root_keeps_the_base_name() {
+    let records = [("/3/0/9", ONE), ("/", ONE), ("/4/0/2", ONE)];
+    for format in [SENML_CBOR, SENML_JSON, ContentFormat::OMA_JSON] {
+        let bytes = encode(format, "/", &records).unwrap();
+        assert_eq!(
+            decode(format, &bytes).unwrap(),
+            "/3/0/9=Integer(1) /=Integer(1) /4/0/2=Integer(1)"
+        );
+    }
+}
+
+#[test]
 fn counts_and_lengths_that_need_more_bytes_move_what_follows() {
     for format in [TLV, SENML_CBOR, LWM2M_CBOR] {
         let paths: Vec<String> = (0..300).map(|id| format!("/3303/0/{id}")).collect();

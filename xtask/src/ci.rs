@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::step::{Context, Report, Step};
-use crate::{checks, codegen, deny, interop, msrv, no_std, tidy};
+use crate::{checks, codegen, deny, fuzz, interop, msrv, no_std, tidy};
 
 /// The checks: quick ones first, so that a slip is found before anything is compiled.
 pub(crate) const STEPS: &[Step] = &[
@@ -42,6 +42,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "interop",
         about: "libcoap's clients get along with our server and device (cargo xtask interop libcoap)",
         run: interop::run,
+    },
+    Step {
+        name: "fuzz",
+        about: "no target finds a broken promise within 10 s (cargo xtask fuzz --secs N TARGET…)",
+        run: fuzz::run,
     },
     Step {
         name: "no-std",

@@ -3,13 +3,14 @@
 //! Advisories are no part of `cargo xtask ci`, because their database has to be cloned from the
 //! network: `cargo xtask advisories` checks them, in the GitHub workflow once a week.
 
-use std::path::PathBuf;
-
-use crate::command::{self, capture, cargo, program};
+use crate::command::{self, program};
 use crate::step::{Context, Done, Failure};
+use crate::tools::{self, Tool};
 
-/// The version that was tried with this repository's `deny.toml`.
-const VERSION: &str = "0.20.2";
+const TOOL: Tool = Tool {
+    name: "cargo-deny",
+    version: "0.20.2",
+};
 
 /// Checks licences, bans and sources, after installing cargo-deny if need be.
 pub(crate) fn run(context: &Context) -> Result<Done, Failure> {
@@ -22,15 +23,9 @@ pub(crate) fn advisories(context: &Context) -> Result<Done, Failure> {
 }
 
 fn check(context: &Context, what: &[&str]) -> Result<Done, Failure> {
-    let tool = match tool(context) {
+    let tool = match TOOL.find(context) {
         Ok(tool) => tool,
-        Err(failure) if context.strict => return Err(failure),
-        Err(Failure(reason)) => {
-            let reason = reason.lines().last().unwrap_or_default().trim();
-            return Ok(Done::Partly(format!(
-                "nothing checked, cargo-deny can't be had: {reason}"
-            )));
-        }
+        Err(failure) => return tools::without(context, "cargo-deny", failure),
     };
     let mut command = program(
         context,
@@ -39,30 +34,4 @@ fn check(context: &Context, what: &[&str]) -> Result<Done, Failure> {
     );
     command::run(context, command.args(what))?;
     Ok(Done::CheckedWith(what.join(", ")))
-}
-
-/// Finds cargo-deny in the tools folder, or installs it there. It takes minutes, once.
-fn tool(context: &Context) -> Result<PathBuf, Failure> {
-    let tools = context.tools();
-    let tool = tools
-        .join("bin")
-        .join(format!("cargo-deny{}", std::env::consts::EXE_SUFFIX));
-    if capture(&mut program(context, &tool, &["--version"])).is_ok() {
-        return Ok(tool);
-    }
-    eprintln!(
-        "installing cargo-deny {VERSION} into {}; this takes minutes",
-        tools.display()
-    );
-    let mut install = cargo(
-        context,
-        &["install", "--locked", "cargo-deny", "--version", VERSION],
-    );
-    let scratch = tools.join("target");
-    install.arg("--root").arg(&tools);
-    install.arg("--target-dir").arg(&scratch);
-    command::run(context, &mut install)?;
-    // Half a gigabyte that nothing reads again; what is left of it does no harm.
-    let _ = std::fs::remove_dir_all(scratch);
-    Ok(tool)
 }

@@ -10,12 +10,14 @@ mod ci;
 mod codegen;
 mod command;
 mod deny;
+mod fuzz;
 mod interop;
 mod msrv;
 mod no_std;
 mod registry_check;
 mod step;
 mod tidy;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         "ci" => ci::run(&context),
+        "fuzz" => fuzz::command(arguments.get(1..).unwrap_or_default(), &context),
         "interop" => interop::command(arguments.get(1..).unwrap_or_default(), &context),
         name => match ci::STEPS
             .iter()

@@ -92,10 +92,18 @@ pub(crate) struct Report {
 impl Report {
     /// Runs a step.
     pub(crate) fn of(step: &Step, context: &Context) -> Self {
+        Self::of_work(step.name, || (step.run)(context))
+    }
+
+    /// Does some work under a step's name.
+    pub(crate) fn of_work(
+        name: &'static str,
+        work: impl FnOnce() -> Result<Done, Failure>,
+    ) -> Self {
         let start = Instant::now();
-        let result = (step.run)(context);
+        let result = work();
         Self {
-            name: step.name,
+            name,
             result,
             took: start.elapsed(),
         }

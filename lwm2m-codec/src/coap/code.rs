@@ -60,6 +60,11 @@ codes! {
     SERVICE_UNAVAILABLE = 5, 3, "Service Unavailable";
     GATEWAY_TIMEOUT = 5, 4, "Gateway Timeout";
     PROXYING_NOT_SUPPORTED = 5, 5, "Proxying Not Supported";
+    CSM = 7, 1, "CSM";
+    PING = 7, 2, "Ping";
+    PONG = 7, 3, "Pong";
+    RELEASE = 7, 4, "Release";
+    ABORT = 7, 5, "Abort";
 }
 
 impl Code {
@@ -68,7 +73,8 @@ impl Code {
         Self((class << 5) | (detail & 0x1f))
     }
 
-    /// The class: 0 for methods, 2 for success, 4 for client errors, 5 for server errors.
+    /// The class: 0 for methods, 2 for success, 4 for client errors, 5 for server errors,
+    /// 7 for signalling over TCP.
     pub const fn class(self) -> u8 {
         self.0 >> 5
     }
@@ -86,6 +92,11 @@ impl Code {
     /// True for 2.xx, 4.xx and 5.xx.
     pub const fn is_response(self) -> bool {
         matches!(self.class(), 2 | 4 | 5)
+    }
+
+    /// True for 7.xx, signalling over TCP (RFC 8323 §5).
+    pub const fn is_signal(self) -> bool {
+        self.class() == 7
     }
 
     /// True for 2.xx.

@@ -1,9 +1,8 @@
 //! A message over UDP, validated once and borrowed from its datagram (RFC 7252 §3).
 
-use core::fmt;
+use core::{fmt, ops::Deref};
 
-use super::{Block, CoapOption, Code, OptionNumber};
-use crate::ContentFormat;
+use super::{Code, Content};
 
 /// Message type (RFC 7252 §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -124,6 +123,9 @@ pub enum MessageError {
     /// A code of a reserved class.
     #[error("a code of a reserved class")]
     ReservedCode,
+    /// Over TCP: the bytes are not as many as the message says.
+    #[error("the frame has another length than its header says")]
+    FrameLength,
 }
 
 /// A datagram that is no message: what, where, and what the header says, so that a
@@ -139,7 +141,8 @@ pub struct ParseError {
     pub header: Option<(MessageType, MessageId)>,
 }
 
-/// A CoAP message borrowed from its datagram; every accessor is infallible.
+/// A CoAP message borrowed from its datagram; every accessor is infallible, those of [`Content`]
+/// included.
 ///
 /// ```
 /// use lwm2m_codec::coap::{Code, Message};
@@ -150,11 +153,8 @@ pub struct ParseError {
 #[derive(Clone, Copy)]
 pub struct Message<'a> {
     message_type: MessageType,
-    code: Code,
     id: MessageId,
-    token: &'a [u8],
-    options: &'a [u8],
-    payload: &'a [u8],
+    content: Content<'a>,
     len: usize,
 }
 
@@ -192,21 +192,12 @@ impl<'a> Message<'a> {
         if matches!(code.class(), 1 | 3 | 6 | 7) {
             return Err(fail(MessageError::ReservedCode, rest));
         }
-        let token_len = usize::from(first & 15);
-        if token_len > Token::MAX_LEN {
-            return Err(fail(MessageError::TokenLength, rest));
-        }
-        let (token, body) = rest
-            .split_at_checked(token_len)
-            .ok_or(fail(MessageError::Truncated, rest))?;
-        let (options, payload) = split_options(body).map_err(|(error, at)| fail(error, at))?;
+        let content =
+            Content::parse(first & 15, code, rest).map_err(|(error, at)| fail(error, at))?;
         Ok(Self {
             message_type,
-            code,
             id,
-            token,
-            options,
-            payload,
+            content,
             len: datagram.len(),
         })
     }
@@ -216,89 +207,22 @@ impl<'a> Message<'a> {
         self.message_type
     }
 
-    /// Code.
-    pub const fn code(&self) -> Code {
-        self.code
-    }
-
     /// Message ID.
     pub const fn id(&self) -> MessageId {
         self.id
-    }
-
-    /// Token.
-    pub fn token(&self) -> Token {
-        Token::new(self.token).unwrap_or(Token::EMPTY)
-    }
-
-    /// Payload; empty if there is none.
-    pub const fn payload(&self) -> &'a [u8] {
-        self.payload
     }
 
     /// Length of the whole datagram in bytes.
     pub const fn datagram_len(&self) -> usize {
         self.len
     }
+}
 
-    /// All options in ascending order.
-    pub const fn options(&self) -> Options<'a> {
-        Options {
-            rest: self.options,
-            number: 0,
-        }
-    }
+impl<'a> Deref for Message<'a> {
+    type Target = Content<'a>;
 
-    /// The first option of a number.
-    pub fn option(&self, number: OptionNumber) -> Option<CoapOption<'a>> {
-        self.options()
-            .find(|option| option.number >= number)
-            .filter(|o| o.number == number)
-    }
-
-    /// All values of a repeatable option, as text where they are UTF-8.
-    pub fn strings(
-        &self,
-        number: OptionNumber,
-    ) -> impl Iterator<Item = Option<&'a str>> + Clone + use<'a> {
-        self.options()
-            .filter(move |o| o.number == number)
-            .map(|o| o.as_str())
-    }
-
-    /// The segments of the Uri-Path.
-    pub fn uri_path(&self) -> impl Iterator<Item = Option<&'a str>> + Clone + use<'a> {
-        self.strings(OptionNumber::URI_PATH)
-    }
-
-    /// The Uri-Query options.
-    pub fn uri_query(&self) -> impl Iterator<Item = Option<&'a str>> + Clone + use<'a> {
-        self.strings(OptionNumber::URI_QUERY)
-    }
-
-    /// Content-Format.
-    pub fn content_format(&self) -> Option<ContentFormat> {
-        self.format(OptionNumber::CONTENT_FORMAT)
-    }
-
-    /// Accept.
-    pub fn accept(&self) -> Option<ContentFormat> {
-        self.format(OptionNumber::ACCEPT)
-    }
-
-    /// Observe: 24 bits.
-    pub fn observe(&self) -> Option<u32> {
-        self.option(OptionNumber::OBSERVE)?.as_uint()
-    }
-
-    /// Block1 or Block2; `None` if absent or malformed.
-    pub fn block(&self, number: OptionNumber) -> Option<Block> {
-        Block::parse(self.option(number)?.value)
-    }
-
-    fn format(&self, number: OptionNumber) -> Option<ContentFormat> {
-        let value = self.option(number)?.as_uint()?;
-        u16::try_from(value).ok().map(ContentFormat)
+    fn deref(&self) -> &Content<'a> {
+        &self.content
     }
 }
 
@@ -309,86 +233,10 @@ impl fmt::Debug for Message<'_> {
             f,
             "{} {} mid {} token {} ({} B payload)",
             self.message_type.name(),
-            self.code,
+            self.code(),
             self.id.0,
             self.token(),
-            self.payload.len()
+            self.payload().len()
         )
-    }
-}
-
-/// Iterates over the options of a message.
-#[derive(Debug, Clone, Copy)]
-pub struct Options<'a> {
-    rest: &'a [u8],
-    number: u16,
-}
-
-impl<'a> Iterator for Options<'a> {
-    type Item = CoapOption<'a>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        // The options were validated by `Message::parse`: an error here means the end.
-        let (delta, value, rest) = split_option(self.rest).ok()?;
-        self.number = self.number.checked_add(delta)?;
-        self.rest = rest;
-        Some(CoapOption {
-            number: OptionNumber(self.number),
-            value,
-        })
-    }
-}
-
-type At<'a> = (MessageError, &'a [u8]);
-
-/// Splits what follows the token into options and payload.
-fn split_options(body: &[u8]) -> Result<(&[u8], &[u8]), At<'_>> {
-    let mut rest = body;
-    let mut number = 0u16;
-    loop {
-        match rest.split_first() {
-            None => return Ok((body, &[])),
-            Some((0xff, [])) => return Err((MessageError::EmptyPayload, rest)),
-            Some((0xff, payload)) => {
-                let options = body.len().saturating_sub(rest.len());
-                return Ok((body.get(..options).unwrap_or_default(), payload));
-            }
-            Some(_) => {
-                let (delta, _, next) = split_option(rest)?;
-                number = number
-                    .checked_add(delta)
-                    .ok_or((MessageError::OptionHeader, rest))?;
-                rest = next;
-            }
-        }
-    }
-}
-
-/// Splits one option off: its delta, its value and the rest.
-fn split_option(bytes: &[u8]) -> Result<(u16, &[u8], &[u8]), At<'_>> {
-    let truncated = (MessageError::Truncated, bytes);
-    let (first, rest) = bytes.split_first().ok_or(truncated)?;
-    let (delta, rest) = extended(first >> 4, rest).map_err(|error| (error, bytes))?;
-    let (length, rest) = extended(first & 15, rest).map_err(|error| (error, bytes))?;
-    let (value, rest) = rest
-        .split_at_checked(usize::from(length))
-        .ok_or(truncated)?;
-    Ok((delta, value, rest))
-}
-
-/// Reads the extension of an option nibble (RFC 7252 §3.1).
-fn extended(nibble: u8, rest: &[u8]) -> Result<(u16, &[u8]), MessageError> {
-    match nibble {
-        13 => {
-            let (byte, rest) = rest.split_first().ok_or(MessageError::Truncated)?;
-            Ok((u16::from(*byte).saturating_add(13), rest))
-        }
-        14 => {
-            let (bytes, rest) = rest.split_first_chunk().ok_or(MessageError::Truncated)?;
-            let number = u16::from_be_bytes(*bytes).checked_add(269);
-            Ok((number.ok_or(MessageError::OptionHeader)?, rest))
-        }
-        15 => Err(MessageError::OptionHeader),
-        _ => Ok((u16::from(nibble), rest)),
     }
 }

@@ -56,7 +56,17 @@ impl<'b> MessageWriter<'b> {
         let [high, low] = id.0.to_be_bytes();
         out.put(&[first, code.0, high, low])?;
         out.short(token)?;
-        Ok(Self { out, last: 0 })
+        Ok(Self::after_header(out))
+    }
+
+    /// Goes on after a header and a token of whatever form.
+    pub(super) const fn after_header(out: Out<'b>) -> Self {
+        Self { out, last: 0 }
+    }
+
+    /// Ends the message and gives back the buffer.
+    pub(super) fn into_out(self) -> Out<'b> {
+        self.out
     }
 
     /// Writes an option.
@@ -120,11 +130,16 @@ impl<'b> MessageWriter<'b> {
     /// # Errors
     /// [`WriteError::BufferTooSmall`].
     pub fn payload(mut self, payload: &[u8]) -> Result<usize, WriteError> {
+        self.put_payload(payload)?;
+        Ok(self.out.len())
+    }
+
+    pub(super) fn put_payload(&mut self, payload: &[u8]) -> Result<(), WriteError> {
         if !payload.is_empty() {
             self.out.byte(0xff)?;
             self.out.put(payload)?;
         }
-        Ok(self.out.len())
+        Ok(())
     }
 
     /// Ends the message without payload and returns its length in bytes.

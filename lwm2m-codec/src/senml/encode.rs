@@ -126,6 +126,8 @@ impl<'r> SenmlEncoder<'r> {
                     State::Absolute
                 }
             }
+            // The root's own name ends with a slash.
+            State::BaseSlash if self.base.is_root() => State::BaseSlash,
             State::Start | State::BaseSlash if is_base => State::Base,
             State::Start => State::BaseSlash,
             state => state,
@@ -145,7 +147,7 @@ impl<'r> SenmlEncoder<'r> {
             State::Base => ("", self.base.len(), true),
             State::BaseSlash => ("", self.base.len(), false),
         };
-        if self.state == State::Base && path == self.base {
+        if matches!(self.state, State::Base | State::BaseSlash) && path == self.base {
             return None;
         }
         Some(NameText {

@@ -1,0 +1,4 @@
+//! Any bytes as SenML-ETCH JSON, beside serde_json.
+#![cfg_attr(fuzzing, no_main)]
+
+lwm2m_fuzz::target_main!(senml_etch_json);
