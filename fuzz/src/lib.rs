@@ -18,6 +18,7 @@ mod link;
 mod payload;
 mod replay;
 mod small;
+mod smartcard;
 mod tree;
 
 pub use coap::{coap_message, coap_tcp};
@@ -30,6 +31,7 @@ pub use payload::{
 };
 pub use replay::replay_arguments;
 pub use small::{arguments, attributes, path};
+pub use smartcard::{card_file, card_walk};
 pub use tree::tree;
 
 /// What a target says of its input, apart from keeping its promises.
@@ -58,6 +60,8 @@ pub type Target = fn(&[u8]) -> Verdict;
 pub const TARGETS: &[(&str, Target)] = &[
     ("arguments", arguments),
     ("attributes", attributes),
+    ("card_file", card_file),
+    ("card_walk", card_walk),
     ("cbor", cbor),
     ("coap_message", coap_message),
     ("coap_tcp", coap_tcp),

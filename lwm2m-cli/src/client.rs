@@ -7,6 +7,8 @@ mod firmware;
 mod line;
 mod modem;
 mod objects;
+#[cfg(feature = "pcsc")]
+mod pcsc;
 mod session;
 mod telling;
 mod test_object;
@@ -17,6 +19,8 @@ use std::{
     path::{Path as FilePath, PathBuf},
 };
 
+#[cfg(feature = "pcsc")]
+use lwm2m_bootstrap::smartcard::CardSource;
 use lwm2m_bootstrap::{
     cellular::{EndpointName, OperatorTable},
     file::ConfigError,
@@ -86,6 +90,11 @@ pub(crate) struct Args {
     /// file, or a pack in SenML CBOR (.cbor) or SenML JSON (.json).
     #[arg(long, value_name = "FILE", conflicts_with_all = ["server", "bootstrap"])]
     factory: Option<PathBuf>,
+    /// Takes the accounts of the card in the reader whose name has this in it, if there are any,
+    /// before those of the other arguments.
+    #[cfg(feature = "pcsc")]
+    #[arg(long, value_name = "READER")]
+    smartcard: Option<String>,
     /// PSK identity for coaps [default: the endpoint name].
     #[arg(long, value_name = "ID")]
     psk_identity: Option<String>,
@@ -280,6 +289,14 @@ fn describe(
 /// Gives the device the accounts that it has before any bootstrap, by the order of TS-Core §6.1.4;
 /// false if no source has any.
 fn establish(args: &Args, tree: &mut Tree, registry: &Registry) -> Result<bool, ClientError> {
+    #[cfg(feature = "pcsc")]
+    if let Some(reader) = &args.smartcard {
+        let channel = pcsc::PcscChannel::new(reader);
+        let mut card = CardSource::new(channel, registry.clone());
+        if source::establish(tree, &mut [&mut card]).origin.is_some() {
+            return Ok(true);
+        }
+    }
     let Some(file) = &args.factory else {
         return Ok(false);
     };

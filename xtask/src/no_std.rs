@@ -19,8 +19,11 @@ pub(crate) const CRATES: [&str; 6] = [
     "lwm2m-server",
 ];
 
-/// Features that a crate must have without std, too.
-const FEATURES: [(&str, &str); 1] = [("lwm2m-bootstrap", "cellular")];
+/// Parts of these crates that are off by default and must do without std, too.
+const FEATURES: [(&str, &str); 2] = [
+    ("lwm2m-bootstrap", "smartcard"),
+    ("lwm2m-bootstrap", "cellular"),
+];
 
 /// Cortex-M4 and M7 without FPU.
 const TARGET: &str = "thumbv7em-none-eabi";
@@ -31,8 +34,8 @@ pub(crate) fn run(context: &Context) -> Result<Done, Failure> {
         build(context, name, &[])?;
         links_no_std(context, name)?;
     }
-    for (name, feature) in FEATURES {
-        build(context, name, &["--features", feature])?;
+    for (name, features) in FEATURES {
+        build(context, name, &["--features", features])?;
         links_no_std(context, name)?;
     }
     let count = CRATES.len();
@@ -46,8 +49,8 @@ pub(crate) fn run(context: &Context) -> Result<Done, Failure> {
     for name in CRATES {
         build(context, name, &["--target", TARGET])?;
     }
-    for (name, feature) in FEATURES {
-        build(context, name, &["--features", feature, "--target", TARGET])?;
+    for (name, features) in FEATURES {
+        build(context, name, &["--features", features, "--target", TARGET])?;
     }
     Ok(Done::CheckedWith(format!(
         "{count} crates link no std on the host and build for {TARGET}"

@@ -277,3 +277,49 @@ fn elements(bytes: &[u8], base: usize) -> Result<Vec<Element<'_>>, Asn1Error> {
 const fn error(offset: usize, kind: Asn1ErrorKind) -> Asn1Error {
     Asn1Error { offset, kind }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{format, string::String};
+
+    use super::*;
+
+    fn vector(id: &str) -> Vec<u8> {
+        let text = include_str!("../../tests/data/smartcard.json");
+        let all: serde_json::Value = serde_json::from_str(text).unwrap();
+        let vectors = all.as_array().unwrap();
+        let vector = vectors.iter().find(|vector| vector["id"] == id).unwrap();
+        let data = String::from(vector["data"].as_str().unwrap());
+        let digit = |at: usize| u8::from_str_radix(&data[at..at + 2], 16).unwrap();
+        (0..data.len()).step_by(2).map(digit).collect()
+    }
+
+    #[test]
+    fn the_standards_own_record_of_ef_dir_has_wrong_lengths() {
+        let error = applications(&vector("sc-ef-dir")).unwrap_err();
+        assert_eq!((error.offset, error.kind), (0, Asn1ErrorKind::Header));
+        let found = applications(&vector("sc-ef-dir-fixed")).unwrap();
+        assert_eq!(format!("{:?}", found[0].path), "Some(3f007f50)");
+        assert_eq!(found[0].dodf, None);
+    }
+
+    #[test]
+    fn odf_and_dodf_lead_to_their_files() {
+        let files = data_object_files(&vector("sc-ef-odf")).unwrap();
+        assert_eq!(files, [CardPath::file([0x64, 0x30])]);
+        let oids: [&[u8]; 1] = [&LWM2M_BOOTSTRAP_OID];
+        let found = bootstrap_file(&vector("sc-ef-dodf"), &oids);
+        assert_eq!(found, Ok(Some(CardPath::file([0x64, 0x32]))));
+    }
+
+    #[test]
+    fn elements_that_nest_too_deep_are_refused() {
+        let mut bytes = Vec::from([0xa1, 0x00]);
+        for _ in 0..20 {
+            let length = u8::try_from(bytes.len()).unwrap();
+            bytes = [&[0xa1, length][..], &bytes].concat();
+        }
+        let error = bootstrap_file(&bytes, &[]).unwrap_err();
+        assert_eq!(error.kind, Asn1ErrorKind::Depth);
+    }
+}

@@ -12,7 +12,7 @@ use lwm2m_bootstrap::{
         CardSource,
         soft::{SoftCard, SoftReader},
     },
-    source::{Answer, Information, Origin, SourceError},
+    source::{Answer, Fixed, Information, Origin, SourceError},
 };
 use lwm2m_model::Registry;
 use lwm2m_net::cellular::{Cellular, Resolver};
@@ -30,6 +30,9 @@ pub(crate) struct Modem {
     reader: SoftReader,
     subscription: Subscription,
     imei: Option<String>,
+    /// What the DNS named. It counts until a bootstrap with it fails: of several services the
+    /// choice is random, and the device must not move with each check.
+    discovered: Option<Information>,
     /// Searches in vain, one after the other.
     vain: usize,
 }
@@ -44,6 +47,7 @@ impl Modem {
             reader: SoftReader::default(),
             subscription: Subscription::default(),
             imei,
+            discovered: None,
             vain: 0,
         }
     }
@@ -86,6 +90,7 @@ impl Modem {
         });
         teller.tell(format_args!("SIM {iccid} of {name}"), &told);
         self.subscription = sim.subscription;
+        self.discovered = None;
         self.vain = 0;
         Ok(())
     }
@@ -99,6 +104,7 @@ impl Modem {
             imei: self.imei.clone(),
             ..Subscription::default()
         };
+        self.discovered = None;
         self.vain = 0;
         teller.tell("no SIM", &json!({ "event": "sim", "iccid": null }));
     }
@@ -118,9 +124,11 @@ impl Modem {
             search = search.source(container);
         }
         search = search.source(self.table.source(network));
-        if let Some(zone) = zone {
-            search = search.discovery(Discovery::new(zone));
-        }
+        search = match (&self.discovered, zone) {
+            (Some(discovered), _) => search.source(Fixed::new(discovered.clone())),
+            (None, Some(zone)) => search.discovery(Discovery::new(zone)),
+            (None, None) => search,
+        };
         if let Some(after) = after {
             search = search.after(after);
         }
@@ -132,11 +140,18 @@ impl Modem {
                     search.reply(reply, &mut || getrandom::u32().unwrap_or_default());
                 }
                 Step::Done(answer) => {
+                    let found = answer.found.iter().find(|i| i.origin == Origin::Dns);
+                    self.discovered = found.cloned();
                     tell_answer(teller, &answer);
                     return answer;
                 }
             }
         }
+    }
+
+    /// Asks the DNS anew at the next search: a bootstrap failed with what it named.
+    pub(crate) fn rediscover(&mut self) {
+        self.discovered = None;
     }
 
     /// How long to wait before another search, after one that found nothing.

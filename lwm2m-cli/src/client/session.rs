@@ -130,7 +130,14 @@ impl Session {
             tokio::select! {
                 event = events.next() => match event {
                     Some(Event::CheckSources { after }) => self.check_sources(after).await?,
-                    Some(event) => self.happened(&event).await?,
+                    Some(event) => {
+                        if let (Event::BootstrapFailed { .. }, Some(modem)) =
+                            (&event, &mut self.modem)
+                        {
+                            modem.rediscover();
+                        }
+                        self.happened(&event).await?;
+                    }
                     None => return Err(ClientError::Ended(Closed)),
                 },
                 Some(execution) = requests.recv() => self.execute(execution).await?,

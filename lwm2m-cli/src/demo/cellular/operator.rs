@@ -182,8 +182,3 @@ async fn start(name: &'static str, arguments: &[&str]) -> Result<(Process, Value
     let listening = listening(&mut process).await?;
     Ok((process, listening))
 }
-
-/// An address that tells the demonstration's SIMs apart in its table.
-pub(crate) fn sim_of(plan: &Plan) -> String {
-    format!("ICCID {}", plan.iccid)
-}
