@@ -27,3 +27,4 @@ pub use client::Client;
 pub use config::Config;
 pub use event::{Event, Failed, Operation};
 pub use send::SendError;
+pub use values::server_object;

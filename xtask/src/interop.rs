@@ -136,7 +136,7 @@ fn build(context: &Context) -> Result<PathBuf, Failure> {
 /// Checks that libcoap's clients are there; on a CI machine installs them first.
 fn have_libcoap(context: &Context) -> Result<(), Failure> {
     if !coap_client::is_installed() && context.strict {
-        install(context)?;
+        install(context, PACKAGE)?;
     }
     match coap_client::is_installed() {
         true => Ok(()),
@@ -147,7 +147,8 @@ fn have_libcoap(context: &Context) -> Result<(), Failure> {
     }
 }
 
-fn install(context: &Context) -> Result<(), Failure> {
+/// Installs a Debian package.
+fn install(context: &Context, package: &str) -> Result<(), Failure> {
     let user = capture(&mut program(context, "id", &["-u"]))?;
     let apt = |arguments: &[&str]| {
         let mut command = match user.trim() {
@@ -160,7 +161,7 @@ fn install(context: &Context) -> Result<(), Failure> {
         };
         capture(command.env("DEBIAN_FRONTEND", "noninteractive"))
     };
-    let install = ["install", "-y", "--no-install-recommends", PACKAGE];
+    let install = ["install", "-y", "--no-install-recommends", package];
     if apt(&install).is_err() {
         // The machine's list of packages may be old, or empty.
         apt(&["update"])?;

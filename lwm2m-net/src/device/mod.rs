@@ -38,7 +38,7 @@ pub use self::{
     keys::Keys,
 };
 #[doc(no_inline)]
-pub use lwm2m_client::{Event, Failed, Operation};
+pub use lwm2m_client::{Event, Failed, Operation, server_object};
 
 use crate::{Closed, Counts, Handle};
 

@@ -4,10 +4,12 @@
 //! - [`peer`]: a process that is driven by lines;
 //! - [`rest`]: the REST interface that both servers have, and its events;
 //! - [`sabotage`]: messages broken on purpose, which the cases have to notice;
+//! - [`boot`]: a bootstrap server;
 //! - [`site`]: a server and a device of the other make;
 //! - [`cases`]: what is checked; each case is written once for both directions;
 //! - [`table`]: what came of it.
 
+mod boot;
 mod cases;
 mod peer;
 mod rest;

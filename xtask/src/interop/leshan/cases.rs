@@ -1,5 +1,6 @@
 //! The cases: each one gets a device of its own.
 
+mod bootstrap;
 mod inform;
 mod lifecycle;
 mod manage;
@@ -85,6 +86,7 @@ impl fmt::Debug for Case {
 /// All cases in the order of the table.
 pub(super) fn all() -> Vec<Case> {
     let parts = [
+        bootstrap::cases(),
         lifecycle::cases(),
         read::cases(),
         write::cases(),

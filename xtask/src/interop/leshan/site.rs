@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -76,12 +77,14 @@ pub(super) struct Site {
     coap: SocketAddr,
     coaps: SocketAddr,
     lwm2m: PathBuf,
+    /// Leshan's bootstrap server, with its addresses of CoAP and CoAPS.
+    bootstrap: Option<(Arc<Peer>, SocketAddr, SocketAddr)>,
     /// What happens to the messages of our devices over UDP.
     sabotage: Option<Sabotage>,
 }
 
 impl Site {
-    /// Starts Leshan's server.
+    /// Starts Leshan's server and bootstrap server.
     pub(super) fn leshan(lwm2m: &Path, peers: &Peers) -> Result<Self, String> {
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let free = || super::super::process::free_port().map_err(|failure| failure.0);
@@ -90,7 +93,12 @@ impl Site {
         command.args([coap.to_string(), coaps.to_string()]);
         command.arg(peers.models()).arg(AWAKE_MS.to_string());
         let server = Peer::start(&mut command)?;
+        let (boot_coap, boot_coaps) = (free()?, free()?);
+        let mut command = peers.bootstrap();
+        command.args([boot_coap.to_string(), boot_coaps.to_string()]);
+        let bootstrap = Peer::start(&mut command)?;
         let line = server.wait(0, SOON * 2, |line| line.starts_with("LISTENING http "))?;
+        bootstrap.wait(0, SOON * 2, |line| line.starts_with("LISTENING"))?;
         let port = line.rsplit(' ').next().and_then(|port| port.parse().ok());
         Ok(Self {
             direction: Direction::OurDevice,
@@ -100,6 +108,7 @@ impl Site {
             coap: local(coap),
             coaps: local(coaps),
             lwm2m: lwm2m.to_owned(),
+            bootstrap: Some((Arc::new(bootstrap), local(boot_coap), local(boot_coaps))),
             sabotage: None,
         })
     }
@@ -126,6 +135,7 @@ impl Site {
             server,
             devices: Some(devices),
             lwm2m: lwm2m.to_owned(),
+            bootstrap: None,
             sabotage: None,
         })
     }
@@ -139,6 +149,16 @@ impl Site {
     /// The command of ours.
     pub(super) fn lwm2m(&self) -> &Path {
         &self.lwm2m
+    }
+
+    /// Leshan's bootstrap server, and where devices find it.
+    pub(super) fn bootstrap(&self, transport: Transport) -> Option<(Arc<Peer>, String)> {
+        let (peer, coap, coaps) = self.bootstrap.as_ref()?;
+        let uri = match transport {
+            Transport::Udp => format!("coap://{coap}"),
+            Transport::Dtls => format!("coaps://{coaps}"),
+        };
+        Some((Arc::clone(peer), uri))
     }
 
     /// Where devices find the server.
@@ -292,20 +312,7 @@ impl<'s> Session<'s> {
             .devices
             .as_ref()
             .ok_or("there is no device of Leshan")?;
-        let mark = devices.mark();
-        devices.say(line)?;
-        let verb = line.split(' ').next().unwrap_or_default();
-        let (done, failed) = (
-            format!("DONE {} {verb}", self.endpoint),
-            format!("FAILED {} {verb}", self.endpoint),
-        );
-        let answer = devices.wait(mark, SOON, |line| {
-            line.starts_with(&done) || line.starts_with(&failed)
-        })?;
-        match answer.starts_with(&done) {
-            true => Ok(()),
-            false => Err(answer),
-        }
+        devices.order(&self.endpoint, line)
     }
 
     /// Gives our device a line, and waits until it is done.
@@ -427,6 +434,21 @@ impl<'s> Session<'s> {
                 cut(&answer.to_string())
             )),
         }
+    }
+
+    /// Waits until the server knows the device with a lifetime in seconds.
+    pub(super) fn lifetime_becomes(&self, mark: usize, lifetime: u32) -> Result<(), String> {
+        let known = self.events.wait(mark, SOON, |event| {
+            let registration = match event.name.as_str() {
+                "REGISTRATION" => &event.data,
+                "UPDATED" => &event.data["registration"],
+                _ => return false,
+            };
+            registration["lifetime"] == lifetime
+        });
+        known
+            .map(drop)
+            .ok_or_else(|| format!("its lifetime did not become {lifetime} s"))
     }
 
     /// Waits for an event of this device.
