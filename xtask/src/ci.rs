@@ -44,6 +44,11 @@ pub(crate) const STEPS: &[Step] = &[
         run: interop::run,
     },
     Step {
+        name: "leshan",
+        about: "our device and server get along with Leshan's (cargo xtask interop leshan)",
+        run: interop::run_leshan,
+    },
+    Step {
         name: "no-std",
         about: "codec, model, coap and the engines build and link without std",
         run: no_std::run,

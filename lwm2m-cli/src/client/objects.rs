@@ -9,8 +9,8 @@ use lwm2m_model::{
     Dynamic, Registry, Time, Tree, Typed,
     objects::{
         AccessControl, ConnectivityMonitoring, ConnectivityStatistics, Device, Location, Security,
-        Temperature, TestObject, connectivity_statistics, device, firmware_update,
-        temperature, test_object as test_ids,
+        Temperature, TestObject, connectivity_statistics, device, firmware_update, temperature,
+        test_object as test_ids,
     },
 };
 

@@ -1,5 +1,6 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
+import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -43,7 +44,7 @@ import org.eclipse.leshan.server.security.SecurityInfo;
 
 /**
  * Leshan's bootstrap server, driven by lines on standard input; the arguments are the ports of CoAP
- * and CoAPS. Each line is answered by {@code DONE NAME COMMAND} or {@code FAILED NAME COMMAND
+ * and CoAPS, and the class path of the newer Leshan. Each line is answered by {@code DONE NAME COMMAND} or {@code FAILED NAME COMMAND
  * REASON}; the steps of a session are told as {@code EVENT NAME STEP}.
  *
  * <pre>
@@ -68,6 +69,8 @@ public final class Bootstrap implements BootstrapTaskProvider, BootstrapSecurity
         builder.setLocalAddress("127.0.0.1", Integer.parseInt(args[0]));
         builder.setLocalSecureAddress("127.0.0.1", Integer.parseInt(args[1]));
         builder.setSecurityStore(own);
+        NewerDtls dtls = new NewerDtls(new InetSocketAddress("127.0.0.1", Integer.parseInt(args[1])), args[2]);
+        builder.setEndpointFactory(dtls);
         builder.setSessionManager(new DefaultBootstrapSessionManager(own, new SecurityChecker(), own,
                 new StandardBootstrapModelProvider()));
         LeshanBootstrapServer server = builder.build();
@@ -85,6 +88,9 @@ public final class Bootstrap implements BootstrapTaskProvider, BootstrapSecurity
                     default -> throw new IllegalArgumentException("no such command");
                 };
                 own.accounts.put(w[1], new Account(w[1], w[2], Long.parseLong(w[3]), key, incremental));
+                if (key != null) {
+                    dtls.key(w[1], key);
+                }
                 System.out.println("DONE " + w[1] + " " + w[0]);
             } catch (RuntimeException error) {
                 System.out.println("FAILED " + w[1] + " " + w[0] + " " + error);

@@ -26,12 +26,9 @@ pub(super) struct Case {
 
 /// What a case is in the direction in which it is not run.
 #[derive(Debug, Clone, Copy)]
-#[allow(clippy::enum_variant_names)]
 pub(super) enum Otherwise {
     /// Nothing that the peer has, with the reason.
     Inapplicable(&'static str),
-    /// Something that should be checked and can't be, with the reason.
-    Missing(&'static str),
     /// Not a case at all.
     Absent,
 }

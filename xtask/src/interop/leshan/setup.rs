@@ -29,7 +29,7 @@ pub(super) const BOOTSTRAP_VERSION: &str = "2.0.0-M4";
 /// The peers, ready to be started.
 #[derive(Debug)]
 pub(super) struct Peers {
-    /// Server and devices.
+    /// Server, devices and DTLS.
     main: OsString,
     /// The bootstrap server: its libraries are of another version.
     bootstrap: OsString,
@@ -57,9 +57,13 @@ impl Peers {
         java(&self.main, class)
     }
 
-    /// Leshan's bootstrap server.
-    pub(super) fn bootstrap(&self) -> Command {
-        java(&self.bootstrap, "Bootstrap")
+    /// Leshan's bootstrap server on these ports of CoAP and CoAPS.
+    pub(super) fn bootstrap(&self, coap: u16, coaps: u16) -> Command {
+        let mut command = java(&self.bootstrap, "Bootstrap");
+        command.arg(coap.to_string()).arg(coaps.to_string());
+        // It takes the newer version's DTLS.
+        command.arg(&self.main);
+        command
     }
 
     /// The file of definitions that server and devices read.

@@ -79,8 +79,6 @@ pub(super) struct Site {
     lwm2m: PathBuf,
     /// Leshan's bootstrap server, with its addresses of CoAP and CoAPS.
     bootstrap: Option<(Arc<Peer>, SocketAddr, SocketAddr)>,
-    /// What happens to the messages of our devices over UDP.
-    sabotage: Option<Sabotage>,
 }
 
 impl Site {
@@ -94,9 +92,7 @@ impl Site {
         command.arg(peers.models()).arg(AWAKE_MS.to_string());
         let server = Peer::start(&mut command)?;
         let (boot_coap, boot_coaps) = (free()?, free()?);
-        let mut command = peers.bootstrap();
-        command.args([boot_coap.to_string(), boot_coaps.to_string()]);
-        let bootstrap = Peer::start(&mut command)?;
+        let bootstrap = Peer::start(&mut peers.bootstrap(boot_coap, boot_coaps))?;
         let line = server.wait(0, SOON * 2, |line| line.starts_with("LISTENING http "))?;
         bootstrap.wait(0, SOON * 2, |line| line.starts_with("LISTENING"))?;
         let port = line.rsplit(' ').next().and_then(|port| port.parse().ok());
@@ -109,7 +105,6 @@ impl Site {
             coaps: local(coaps),
             lwm2m: lwm2m.to_owned(),
             bootstrap: Some((Arc::new(bootstrap), local(boot_coap), local(boot_coaps))),
-            sabotage: None,
         })
     }
 
@@ -136,14 +131,7 @@ impl Site {
             devices: Some(devices),
             lwm2m: lwm2m.to_owned(),
             bootstrap: None,
-            sabotage: None,
         })
-    }
-
-    /// Breaks the messages of our devices over UDP.
-    pub(super) const fn with(mut self, sabotage: Option<Sabotage>) -> Self {
-        self.sabotage = sabotage;
-        self
     }
 
     /// The command of ours.
@@ -188,12 +176,14 @@ pub(super) struct Session<'s> {
 }
 
 impl<'s> Session<'s> {
-    /// Makes the device known to the server, and starts it.
+    /// Makes the device known to the server, and starts it. The sabotage is of what our device
+    /// sends over UDP.
     pub(super) fn new(
         site: &'s Site,
         transport: Transport,
         endpoint: &str,
         start: Start,
+        sabotage: Option<Sabotage>,
     ) -> Result<Self, String> {
         let events = Events::listen(site.http, endpoint)?;
         let mut session = Self {
@@ -212,7 +202,7 @@ impl<'s> Session<'s> {
         }
         if !start.later {
             let mut uri = site.uri(transport);
-            if let (Some(sabotage), Transport::Udp) = (site.sabotage, transport) {
+            if let (Some(sabotage), Transport::Udp) = (sabotage, transport) {
                 let relay = Relay::start(site.coap, sabotage)?;
                 uri = format!("coap://{}", relay.address());
                 session.relay = Some(relay);
@@ -336,11 +326,23 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// Lets the device send values in a format that it may choose.
+    /// Lets the device send values in a format; with `@` at its end two collected values of each
+    /// path, with their times.
     pub(super) fn send(&self, format: &str, paths: &[&str]) -> Result<(), String> {
         let paths = paths.join(" ");
+        let name = format
+            .trim_end_matches('@')
+            .replace('_', "-")
+            .to_lowercase();
         match self.own {
-            Some(_) => self.command(&format!("send {paths}")).map(drop),
+            Some(_) if format.ends_with('@') => {
+                // Each line is a moment of its own.
+                for _ in 0..2 {
+                    self.command(&format!("collect {paths}"))?;
+                }
+                self.command(&format!("send-collected {name}")).map(drop)
+            }
+            Some(_) => self.command(&format!("send {name} {paths}")).map(drop),
             None => self.tell(&format!("send {} {format} {paths}", self.endpoint)),
         }
     }
