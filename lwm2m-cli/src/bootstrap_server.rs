@@ -23,7 +23,12 @@ use serde_json::{Value, json};
 
 use self::{api::Api, configurations::Configurations};
 use crate::server::{bind_http, check_http};
-use crate::{definitions, failure::Failure, output::Output, runtime};
+use crate::{
+    definitions,
+    failure::Failure,
+    output::{self, Output},
+    runtime,
+};
 
 const COAP: &str = "0.0.0.0:5683";
 const COAPS: &str = "0.0.0.0:5684";
@@ -76,6 +81,10 @@ pub(crate) struct Args {
     /// Write JSON lines to standard output
     #[arg(long)]
     json: bool,
+    /// Show each message in words on standard error: type, code, path, options, format and decoded
+    /// values. Keys are left out
+    #[arg(long)]
+    trace: bool,
     /// Stop when standard input ends
     #[arg(long, hide = true)]
     shutdown_on_stdin_eof: bool,
@@ -111,6 +120,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         output.line(text, &json!({"event": "checked", "endpoints": count}));
         return Ok(());
     }
+    let trace = args.trace.then(|| output::trace(registry.clone()));
     let kept = Configurations::open(file.entries.clone(), registry, args.data.as_deref());
     let configurations = kept.map_err(Failure::runtime)?;
     if let Some(endpoint) = &args.dry_run {
@@ -130,6 +140,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     };
     let seed = getrandom::u64().map_err(|error| Failure::runtime(format!("no seed: {error}")))?;
     let mut driver = Driver::new(BootstrapServer::new(config, seed));
+    if let Some(trace) = trace {
+        driver = driver.trace(trace);
+    }
     let defaults = args.coap.is_empty() && args.coaps.is_empty();
     let default = |text: &str| defaults.then(|| text.parse().ok()).flatten();
     for address in args.coap.iter().copied().chain(default(COAP)) {

@@ -23,7 +23,7 @@ use self::{
     accounts::AccountsError, executions::Executions, session::Session, telling::Teller,
     value::ValueError,
 };
-use crate::{definitions, failure::Failure, hex};
+use crate::{definitions, failure::Failure, hex, output};
 
 // The values that the demonstration expects.
 pub(crate) use self::{
@@ -44,10 +44,13 @@ const SSID: u16 = 1;
 ///   set PATH VALUE   changes a value, read-only ones, too; values are written as text/plain
 ///   get PATH         shows a value
 ///   send PATH...     sends values to the servers
+///   collect PATH...  keeps values with their time, also while there is no server
+///   send-collected   sends what was kept, with its times
 ///   update           sends an Update
 ///   bootstrap        asks the bootstrap server for accounts
 ///   quit             de-registers and ends
 ///
+/// A format may stand behind send and send-collected: senml-cbor, as without one, or senml-json.
 /// Each command is answered by one line. The end of the input changes nothing; Ctrl-C is like quit.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -96,6 +99,10 @@ pub(crate) struct Args {
     /// Writes events and answers as JSON, one object on each line.
     #[arg(long)]
     json: bool,
+    /// Shows each message in words on standard error: type, code, path, options, format and
+    /// decoded values. Keys are left out.
+    #[arg(long)]
+    trace: bool,
     /// Stop when standard input ends.
     #[arg(long, hide = true)]
     shutdown_on_stdin_eof: bool,
@@ -141,6 +148,10 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let builder = match known {
         true => builder,
         false => account(builder, &args)?,
+    };
+    let builder = match args.trace {
+        true => builder.trace(output::trace(registry)),
+        false => builder,
     };
     let (device, events) = builder.start().await.map_err(ClientError::from)?;
     let session = Session::new(device, Teller::new(args.json), args.data)

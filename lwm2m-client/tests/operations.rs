@@ -6,7 +6,10 @@ use common::{Answer, SECOND, World, get, on};
 use lwm2m_client::{Event, Operation};
 use lwm2m_coap::Draft;
 use lwm2m_codec::{ContentFormat, Decoder, NoTypes, Path, coap::Code};
-use lwm2m_model::{Failure, Outcome, Ticket, Typed, objects::TestObject};
+use lwm2m_model::{
+    Failure, Outcome, Ticket, Typed,
+    objects::{Temperature, TestObject},
+};
 
 const SENML: ContentFormat = ContentFormat::SENML_JSON;
 
@@ -526,7 +529,7 @@ fn values_collected_offline_are_sent_later_with_their_times_and_once() {
     assert_eq!(sent.len(), 2);
     for request in sent {
         let format = request.format.unwrap();
-        let records = Decoder::new(format, Path::ROOT, &request.body, &lwm2m_codec::NoTypes);
+        let records = Decoder::new(format, Path::ROOT, &request.body, &NoTypes);
         let times: Vec<_> = records.unwrap().map(|r| r.unwrap().time.unwrap()).collect();
         assert_eq!(times, [1_700_000_000.0, 1_700_000_002.0], "{format}");
     }
@@ -554,7 +557,7 @@ fn without_a_clock_the_times_of_collected_values_are_relative_to_the_send() {
     world.client().send_collected(now, 1, format).unwrap();
     world.run(SECOND);
     let body = world.script().got[0].body.clone();
-    let mut records = Decoder::new(format, Path::ROOT, &body, &lwm2m_codec::NoTypes).unwrap();
+    let mut records = Decoder::new(format, Path::ROOT, &body, &NoTypes).unwrap();
     assert_eq!(records.next().unwrap().unwrap().time, Some(-3.0));
 }
 

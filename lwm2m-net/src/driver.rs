@@ -14,6 +14,7 @@ use crate::{
     psk::PskStore,
     socket::{self, Role},
     task::Task,
+    trace::Trace,
 };
 
 /// An engine that is about to get sockets, a clock and a task of its own.
@@ -48,6 +49,7 @@ pub struct Driver<E> {
     limits: Limits,
     udp: Vec<SocketAddr>,
     dtls: Vec<(SocketAddr, Arc<dyn PskStore>)>,
+    trace: Option<Trace>,
 }
 
 impl<E: Engine + Send + 'static> Driver<E> {
@@ -58,6 +60,7 @@ impl<E: Engine + Send + 'static> Driver<E> {
             limits: Limits::default(),
             udp: Vec::new(),
             dtls: Vec::new(),
+            trace: None,
         }
     }
 
@@ -77,6 +80,12 @@ impl<E: Engine + Send + 'static> Driver<E> {
     /// Replaces the default limits.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Shows each message in words.
+    pub fn trace(mut self, trace: Trace) -> Self {
+        self.trace = Some(trace);
         self
     }
 
@@ -104,6 +113,7 @@ impl<E: Engine + Send + 'static> Driver<E> {
         let limits = Arc::new(self.limits.sane());
         let counters = Arc::new(Counters::default());
         let mut net = Net::new(Arc::clone(&limits), Arc::clone(&counters));
+        net.trace = self.trace;
         let mut addresses = LocalAddrs::default();
         for address in self.udp {
             addresses.udp.push(listen(&mut net, address, Role::Udp)?);

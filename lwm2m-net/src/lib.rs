@@ -33,6 +33,7 @@ pub mod server;
 mod slab;
 mod socket;
 mod task;
+mod trace;
 mod udp;
 mod uri;
 
@@ -42,4 +43,5 @@ pub use self::{
     handle::{Closed, Handle, PostError},
     limits::Limits,
     psk::{Lookup, LookupFailed, Psk, PskStore, SharedPsks},
+    trace::{Trace, Words},
 };

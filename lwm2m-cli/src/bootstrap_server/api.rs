@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 use super::configurations::{ConfigurationError, Configurations};
 use crate::server::{
-    api::{error::ApiError, events, guard, ok},
+    api::{error::ApiError, events, guard, ok, openapi},
     feed::Message,
 };
 
@@ -59,6 +59,7 @@ impl Api {
             .route("/api/bootstrap", get(list))
             .route("/api/bootstrap/{endpoint}", post(set).delete(remove))
             .route("/api/event", get(stream))
+            .route("/api/openapi.json", get(openapi::bootstrap_server))
             .fallback(async || ApiError::NotFound("there is nothing at this path".into()))
             .method_not_allowed_fallback(async || ApiError::Method)
             .layer(middleware::from_fn_with_state(Arc::clone(&self), check))

@@ -15,7 +15,12 @@ use lwm2m_server::{Config, EndpointPolicy};
 use tokio::net::TcpListener;
 
 use self::{api::Api, credentials::Credentials, feed::Feed, psk::PskArgument, store::Store};
-use crate::{definitions, failure::Failure, output::Output, runtime};
+use crate::{
+    definitions,
+    failure::Failure,
+    output::{self, Output},
+    runtime,
+};
 
 const COAP: &str = "0.0.0.0:5683";
 const COAPS: &str = "0.0.0.0:5684";
@@ -71,6 +76,10 @@ pub(crate) struct Args {
     /// Write JSON lines to standard output
     #[arg(long)]
     json: bool,
+    /// Show each message in words on standard error: type, code, path, options, format and decoded
+    /// values. Keys are left out
+    #[arg(long)]
+    trace: bool,
     /// Stop when standard input ends
     #[arg(long, hide = true)]
     shutdown_on_stdin_eof: bool,
@@ -154,7 +163,11 @@ async fn start(
     let mut config = Config::default();
     config.endpoint_policy = args.endpoints.into();
     config.nosec_roaming = args.nosec_roaming;
-    let mut builder = Server::builder().config(config).registry(registry);
+    let mut builder = Server::builder().config(config);
+    if args.trace {
+        builder = builder.trace(output::trace(registry.clone()));
+    }
+    builder = builder.registry(registry);
     let defaults = args.coap.is_empty() && args.coaps.is_empty();
     let default = |text: &str| defaults.then(|| text.parse().ok()).flatten();
     for address in args.coap.iter().copied().chain(default(COAP)) {

@@ -56,6 +56,37 @@ impl OptionNumber {
     /// Request-Tag (RFC 9175).
     pub const REQUEST_TAG: Self = Self(292);
 
+    /// Returns the name of a known option, such as `Uri-Path`; signalling messages have options of
+    /// their own.
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::IF_MATCH => "If-Match",
+            Self::URI_HOST => "Uri-Host",
+            Self::ETAG => "ETag",
+            Self::IF_NONE_MATCH => "If-None-Match",
+            Self::OBSERVE => "Observe",
+            Self::URI_PORT => "Uri-Port",
+            Self::LOCATION_PATH => "Location-Path",
+            Self::OSCORE => "OSCORE",
+            Self::URI_PATH => "Uri-Path",
+            Self::CONTENT_FORMAT => "Content-Format",
+            Self::MAX_AGE => "Max-Age",
+            Self::URI_QUERY => "Uri-Query",
+            Self::ACCEPT => "Accept",
+            Self::LOCATION_QUERY => "Location-Query",
+            Self::BLOCK2 => "Block2",
+            Self::BLOCK1 => "Block1",
+            Self::SIZE2 => "Size2",
+            Self::PROXY_URI => "Proxy-Uri",
+            Self::PROXY_SCHEME => "Proxy-Scheme",
+            Self::SIZE1 => "Size1",
+            Self::ECHO => "Echo",
+            Self::NO_RESPONSE => "No-Response",
+            Self::REQUEST_TAG => "Request-Tag",
+            _ => return None,
+        })
+    }
+
     /// True if a receiver that does not know the option must refuse the message
     /// (RFC 7252 §5.4.1).
     pub const fn is_critical(self) -> bool {

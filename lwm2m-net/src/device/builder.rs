@@ -15,7 +15,7 @@ use super::{
     Device, Events, Keys, StartError,
     accounts::{self, Account},
 };
-use crate::{Driver, Limits};
+use crate::{Driver, Limits, Trace};
 
 /// Describes a device; [`start`](Builder::start) makes it run.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub struct Builder {
     tree: Tree,
     accounts: Vec<Account>,
     limits: Limits,
+    trace: Option<Trace>,
     /// The first thing that was wrong.
     error: Option<StartError>,
 }
@@ -36,6 +37,7 @@ impl Builder {
             tree: Tree::new(),
             accounts: Vec::new(),
             limits: Limits::default(),
+            trace: None,
             error: None,
         }
     }
@@ -111,6 +113,12 @@ impl Builder {
         self
     }
 
+    /// Shows each message in words.
+    pub fn trace(mut self, trace: Trace) -> Self {
+        self.trace = Some(trace);
+        self
+    }
+
     /// Starts the device on the current tokio runtime. It registers in the background, or
     /// bootstraps first if it has no server.
     ///
@@ -123,6 +131,7 @@ impl Builder {
             accounts,
             limits,
             error,
+            trace,
         } = self;
         if let Some(error) = error {
             return Err(error);
@@ -133,7 +142,10 @@ impl Builder {
         let client = Client::new(config, tree, seed);
         let notify = Arc::new(Notify::new());
         let notified = Arc::clone(&notify);
-        let driver = Driver::new(client).limits(limits);
+        let mut driver = Driver::new(client).limits(limits);
+        if let Some(trace) = trace {
+            driver = driver.trace(trace);
+        }
         let (handle, events, _) = driver
             .spawn(move |event| {
                 notified.notify_one();

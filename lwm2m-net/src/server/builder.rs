@@ -16,7 +16,7 @@ use super::{
     core::{Core, unix_time},
     journal,
 };
-use crate::{BindError, Driver, Limits, PskStore};
+use crate::{BindError, Driver, Limits, PskStore, Trace};
 
 /// Journal records on the way to the store.
 const JOURNAL_QUEUE: usize = 8192;
@@ -31,6 +31,7 @@ pub struct Builder {
     coap: Vec<SocketAddr>,
     coaps: Vec<(SocketAddr, SharedStore)>,
     journal: Option<Box<dyn JournalStore>>,
+    trace: Option<Trace>,
 }
 
 /// Says why a server did not start.
@@ -58,6 +59,7 @@ impl Builder {
             coap: Vec::new(),
             coaps: Vec::new(),
             journal: None,
+            trace: None,
         }
     }
 
@@ -103,6 +105,12 @@ impl Builder {
         self
     }
 
+    /// Shows each message in words.
+    pub fn trace(mut self, trace: Trace) -> Self {
+        self.trace = Some(trace);
+        self
+    }
+
     /// Binds the sockets, reads the journal, and starts.
     ///
     /// # Errors
@@ -130,6 +138,9 @@ impl Builder {
         let sender = store.is_some().then_some(sender);
         let core = Core::new(engine, registry, Arc::downgrade(&inner), sender);
         let mut driver = Driver::new(core).limits(self.limits);
+        if let Some(trace) = self.trace {
+            driver = driver.trace(trace);
+        }
         for address in self.coap {
             driver = driver.udp(address);
         }
