@@ -9,7 +9,7 @@ use super::super::site::{Direction, Session};
 use super::super::values;
 use super::manage::PACKS;
 use super::read::NODES;
-use super::{Case, Otherwise, check};
+use super::{Case, check};
 
 /// What a clock may be off.
 const SLACK: Duration = Duration::from_millis(100);
