@@ -330,7 +330,7 @@ fn write_option(f: &mut fmt::Formatter<'_>, option: &CoapOption<'_>) -> fmt::Res
     match option.number {
         OptionNumber::CONTENT_FORMAT | OptionNumber::ACCEPT => {
             match number.and_then(|number| u16::try_from(number).ok()) {
-                Some(number) => write!(f, "{} ({number})", ContentFormat(number)),
+                Some(number) => write!(f, "{}", ContentFormat(number)),
                 None => write_hex(f, option.value),
             }
         }
