@@ -39,9 +39,13 @@ mod tests {
         operations.collect()
     }
 
+    fn without_tests(source: &str) -> &str {
+        source.split("#[cfg(test)]").next().unwrap()
+    }
+
     /// Methods and paths of the routers in a source.
     fn routed(source: &str) -> Operations {
-        let code = source.split("#[cfg(test)]").next().unwrap();
+        let code = without_tests(source);
         let mut operations = Operations::new();
         for route in code.split(".route(").skip(1) {
             let path = route.split('"').nth(1).expect("a path in quotes");
@@ -69,7 +73,7 @@ mod tests {
             ("ObserveComposite)", "/composite/observe"),
         ];
         let mut operations = Operations::new();
-        for arm in source.split("        (\"").skip(1) {
+        for arm in without_tests(source).split("        (\"").skip(1) {
             let (method, rest) = arm.split_once("\", Target::").unwrap();
             let kind = kinds.iter().find(|(name, _)| rest.starts_with(name));
             let (_, suffix) = kind.unwrap_or_else(|| panic!("{rest:.20}"));
