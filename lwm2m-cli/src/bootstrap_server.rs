@@ -89,6 +89,10 @@ pub(crate) struct Args {
     /// Write JSON lines to standard output
     #[arg(long)]
     json: bool,
+    /// Show each message in words on standard error: type, code, path, options, format and decoded
+    /// values. Keys are left out
+    #[arg(long)]
+    trace: bool,
     /// Stop when standard input ends
     #[arg(long, hide = true)]
     shutdown_on_stdin_eof: bool,
@@ -132,6 +136,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         // A dry run or check is for either command.
         one_time: args.check || args.dry_run.is_some(),
         subscribers: args.subscribers.as_deref().zip(args.naf.as_deref()),
+        trace: args.trace,
     };
     if args.check || args.dry_run.is_some() {
         return inspect(output, &args, setup);

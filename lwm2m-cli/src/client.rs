@@ -38,7 +38,7 @@ use self::{
     accounts::AccountsError, executions::Executions, factory::FactoryError, modem::Modem,
     session::Session, telling::Teller, value::ValueError,
 };
-use crate::{definitions, failure::Failure, hex, sim::SimError};
+use crate::{definitions, failure::Failure, hex, output, sim::SimError};
 
 // The values that the demonstration expects.
 pub(crate) use self::{
@@ -59,11 +59,14 @@ const SSID: u16 = 1;
 ///   set PATH VALUE   changes a value, read-only ones, too; values are written as text/plain
 ///   get PATH         shows a value
 ///   send PATH...     sends values to the servers
+///   collect PATH...  keeps values with their time, also while there is no server
+///   send-collected   sends what was kept, with its times
 ///   update           sends an Update
 ///   bootstrap        asks the bootstrap server for accounts
 ///   sim FILE         puts in another SIM (--sim); sim none takes it out
 ///   quit             de-registers and ends
 ///
+/// A format may stand behind send and send-collected: senml-cbor, as without one, or senml-json.
 /// Each command is answered by one line. The end of the input changes nothing; Ctrl-C is like quit.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -144,6 +147,10 @@ pub(crate) struct Args {
     /// Writes events and answers as JSON, one object on each line.
     #[arg(long)]
     json: bool,
+    /// Shows each message in words on standard error: type, code, path, options, format and
+    /// decoded values. Keys are left out.
+    #[arg(long)]
+    trace: bool,
     /// Stop when standard input ends.
     #[arg(long, hide = true)]
     shutdown_on_stdin_eof: bool,
@@ -213,6 +220,10 @@ pub(crate) async fn run(mut args: Args) -> Result<(), Failure> {
             .cellular(modem.cellular())
             .resolver(modem.resolver()),
         None => builder,
+    };
+    let builder = match args.trace {
+        true => builder.trace(output::trace(registry)),
+        false => builder,
     };
     let (device, events) = builder.start().await.map_err(ClientError::from)?;
     let session = Session::new(device, teller, args.data)

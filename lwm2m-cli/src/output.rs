@@ -5,9 +5,11 @@ use std::{
     fmt::Display,
     io::{self, Write},
     net::SocketAddr,
+    time::Instant,
 };
 
-use lwm2m_net::LocalAddrs;
+use lwm2m_model::Registry;
+use lwm2m_net::{LocalAddrs, Trace};
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
@@ -63,6 +65,16 @@ impl Output {
         });
         self.line(lines.join("\n"), &json);
     }
+}
+
+/// What `--trace` shows: each message on standard error, after the seconds since the start.
+pub(crate) fn trace(registry: Registry) -> Trace {
+    let start = Instant::now();
+    Trace::new(registry, move |message| {
+        let seconds = start.elapsed().as_secs_f64();
+        // Who read it may have gone; the command goes on.
+        let _ = writeln!(io::stderr().lock(), "{seconds:.3} {message}");
+    })
 }
 
 /// Starts the log.

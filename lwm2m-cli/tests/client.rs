@@ -47,7 +47,8 @@ fn each_line_is_answered_by_what_it_came_to() {
         ("bootstrap", "there is no account of a bootstrap server"),
         (
             "dance",
-            "\"dance\" is not a command: set, get, send, update, bootstrap or quit",
+            "\"dance\" is not a command: set, get, send, collect, send-collected, update, \
+             bootstrap or quit",
         ),
     ] {
         check(command, false, Some(("error", error)));

@@ -16,7 +16,7 @@ use crate::{
     deferred::Deferred,
     link::{Link, State, Then, Turn},
     observe::Observation,
-    send::PendingSend,
+    send::{PendingSend, Sample},
     sources::Sources,
     values::server,
 };
@@ -39,6 +39,9 @@ pub struct Client {
     pub(crate) observations: Vec<Observation>,
     pub(crate) deferred: Vec<Deferred>,
     pub(crate) sends: Vec<PendingSend>,
+    /// Values that wait for a Send, in the order of their numbers.
+    pub(crate) samples: VecDeque<Sample>,
+    pub(crate) next_sample: u64,
     pub(crate) next_ticket: u64,
     next_connect: u32,
     actions: VecDeque<Request>,
@@ -76,6 +79,8 @@ impl Client {
             observations: Vec::new(),
             deferred: Vec::new(),
             sends: Vec::new(),
+            samples: VecDeque::new(),
+            next_sample: 0,
             next_ticket: 0,
             next_connect: 0,
             actions: VecDeque::new(),

@@ -53,6 +53,8 @@ pub struct Config {
     pub max_attributes: usize,
     /// Most deferred answers at the same time.
     pub max_deferred: usize,
+    /// Most values that are kept for a Send with times; the oldest is dropped then.
+    pub max_collected: usize,
     /// Most events that wait for the application; the oldest is dropped then.
     pub max_events: usize,
     /// Parameters and bounds of the CoAP layer.
@@ -80,6 +82,7 @@ impl Config {
             max_observations: 64,
             max_attributes: 64,
             max_deferred: 8,
+            max_collected: 256,
             max_events: 64,
             coap: lwm2m_coap::Config::device(),
         }

@@ -28,3 +28,4 @@ pub use client::Client;
 pub use config::Config;
 pub use event::{BootstrapStep, Event, Failed, Operation};
 pub use send::SendError;
+pub use values::server_object;

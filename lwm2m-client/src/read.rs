@@ -227,6 +227,11 @@ pub(crate) fn composite_format(request: &Request<'_>) -> Result<ContentFormat, F
     }
 }
 
+/// True for what a server may read.
+pub(crate) fn is_readable(path: Path, definition: &ResourceDefinition) -> bool {
+    definition.operations.read && !Client::is_protected(path)
+}
+
 /// Pushes the values at or below a path that the definitions let a server read.
 fn push_readable(
     tree: &Tree,
@@ -237,10 +242,7 @@ fn push_readable(
     // Only TLV can say that something is empty.
     let empties = format == ContentFormat::TLV;
     let mut result = Ok(());
-    let readable = |path: Path, definition: &ResourceDefinition| {
-        definition.operations.read && !Client::is_protected(path)
-    };
-    let visited = tree.visit(path, &readable, &mut |record| {
+    let visited = tree.visit(path, &is_readable, &mut |record| {
         if record.value.is_some() || empties {
             result = encoder.push(record);
         }
@@ -257,7 +259,7 @@ fn push_readable(
     result
 }
 
-fn encode_failure(path: Path, error: &EncodeError) -> Failure {
+pub(crate) fn encode_failure(path: Path, error: &EncodeError) -> Failure {
     let code = match error {
         EncodeError::NotExpressible { .. } | EncodeError::UnsupportedFormat(_) => {
             Code::NOT_ACCEPTABLE

@@ -3,7 +3,16 @@
 use alloc::string::{String, ToString};
 
 use lwm2m_codec::{Path, Value};
-use lwm2m_model::Tree;
+use lwm2m_model::{Tree, Typed, objects::Server};
+
+/// Makes a Server object that announces all that a [`Client`](crate::Client) executes for its
+/// servers: Disable (/1/x/4) and Bootstrap-Request Trigger (/1/x/9) beside the mandatory Update
+/// (TS-Core §E.2). Insert it into the tree of a device.
+pub fn server_object() -> Typed<Server> {
+    Typed::new()
+        .with_executable(server::DISABLE)
+        .with_executable(server::BOOTSTRAP_TRIGGER)
+}
 
 /// Reads a value at a path, if it is there.
 fn read<T>(tree: &Tree, path: Path, take: impl Fn(Value<'_>) -> Option<T>) -> Option<T> {

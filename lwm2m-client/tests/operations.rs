@@ -6,7 +6,10 @@ use common::{Answer, SECOND, World, get, on};
 use lwm2m_client::{Event, Operation};
 use lwm2m_coap::Draft;
 use lwm2m_codec::{ContentFormat, Decoder, NoTypes, Path, coap::Code};
-use lwm2m_model::{Failure, Outcome, Ticket, Typed, objects::TestObject};
+use lwm2m_model::{
+    Failure, Outcome, Ticket, Typed,
+    objects::{Temperature, TestObject},
+};
 
 const SENML: ContentFormat = ContentFormat::SENML_JSON;
 
@@ -502,4 +505,70 @@ fn a_send_carries_the_values_and_is_refused_when_it_is_muted() {
     assert_eq!(muted, Err(lwm2m_client::SendError::Muted(1)));
     let unknown = world.client().send(now, 9, &[]);
     assert_eq!(unknown, Err(lwm2m_client::SendError::NotRegistered(9)));
+}
+
+#[test]
+fn values_collected_offline_are_sent_later_with_their_times_and_once() {
+    let mut world = World::registered();
+    let path = Path::resource(3303, 0, 5700);
+    let start = world.net.now();
+    world.client().set_unix_time(start, 1_700_000_000);
+    world.client().collect(start, &[path]).unwrap();
+    world.run(SECOND * 2);
+    let now = world.net.now();
+    world
+        .client()
+        .update_object(now, 0, |t: &mut Temperature| t.sensor_value = 30.5);
+    assert_eq!(world.client().collect(now, &[path]), Ok(1));
+    for format in [ContentFormat::SENML_JSON, ContentFormat::SENML_CBOR] {
+        world.client().send_collected(now, 1, format).unwrap();
+    }
+    world.run(SECOND);
+    let got = world.script().got.clone();
+    let sent: Vec<_> = got.iter().filter(|got| got.path == "/dp").collect();
+    assert_eq!(sent.len(), 2);
+    for request in sent {
+        let format = request.format.unwrap();
+        let records = Decoder::new(format, Path::ROOT, &request.body, &NoTypes);
+        let times: Vec<_> = records.unwrap().map(|r| r.unwrap().time.unwrap()).collect();
+        assert_eq!(times, [1_700_000_000.0, 1_700_000_002.0], "{format}");
+    }
+    assert_eq!(world.client().collected(), 0);
+    let again = world
+        .client()
+        .send_collected(now, 1, ContentFormat::SENML_CBOR);
+    assert_eq!(again, Err(lwm2m_client::SendError::Nothing(1)));
+}
+
+#[test]
+fn without_a_clock_the_times_of_collected_values_are_relative_to_the_send() {
+    let mut world = World::registered();
+    let path = Path::resource(3303, 0, 5700);
+    let start = world.net.now();
+    world.client().collect(start, &[path]).unwrap();
+    world.run(SECOND * 3);
+    let now = world.net.now();
+    let tlv = world.client().send_collected(now, 1, ContentFormat::TLV);
+    assert_eq!(
+        tlv,
+        Err(lwm2m_client::SendError::Format(ContentFormat::TLV))
+    );
+    let format = ContentFormat::SENML_JSON;
+    world.client().send_collected(now, 1, format).unwrap();
+    world.run(SECOND);
+    let body = world.script().got[0].body.clone();
+    let mut records = Decoder::new(format, Path::ROOT, &body, &NoTypes).unwrap();
+    assert_eq!(records.next().unwrap().unwrap().time, Some(-3.0));
+}
+
+#[test]
+fn of_more_collected_values_than_there_is_room_for_the_oldest_go() {
+    let mut world = World::registered();
+    let path = Path::resource(3303, 0, 5700);
+    let now = world.net.now();
+    for _ in 0..300 {
+        world.client().collect(now, &[path]).unwrap();
+    }
+    assert_eq!(world.client().collected(), 256);
+    assert!(world.client().collect(now, &[Path::object(9)]).is_err());
 }

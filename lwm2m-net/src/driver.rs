@@ -15,6 +15,7 @@ use crate::{
     psk::PskStore,
     socket::{self, Role},
     task::Task,
+    trace::Trace,
 };
 
 /// An engine that is about to get sockets, a clock and a task of its own.
@@ -50,6 +51,7 @@ pub struct Driver<E> {
     udp: Vec<SocketAddr>,
     dtls: Vec<(SocketAddr, Arc<dyn PskStore>)>,
     pub(crate) hooks: Hooks,
+    trace: Option<Trace>,
 }
 
 impl<E: Engine + Send + 'static> Driver<E> {
@@ -61,6 +63,7 @@ impl<E: Engine + Send + 'static> Driver<E> {
             udp: Vec::new(),
             dtls: Vec::new(),
             hooks: Hooks::default(),
+            trace: None,
         }
     }
 
@@ -97,6 +100,12 @@ impl<E: Engine + Send + 'static> Driver<E> {
         self
     }
 
+    /// Shows each message in words.
+    pub fn trace(mut self, trace: Trace) -> Self {
+        self.trace = Some(trace);
+        self
+    }
+
     /// Binds the sockets and starts the task that owns the engine.
     ///
     /// While a socket is full it keeps one datagram, and the engine is not asked for more messages
@@ -122,6 +131,7 @@ impl<E: Engine + Send + 'static> Driver<E> {
         let counters = Arc::new(Counters::default());
         let mut net = Net::new(Arc::clone(&limits), Arc::clone(&counters));
         net.hooks = self.hooks;
+        net.trace = self.trace;
         let mut addresses = LocalAddrs::default();
         for address in self.udp {
             addresses.udp.push(listen(&mut net, address, Role::Udp)?);

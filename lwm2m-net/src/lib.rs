@@ -40,6 +40,7 @@ pub mod server;
 mod slab;
 mod socket;
 mod task;
+mod trace;
 mod udp;
 mod uri;
 
@@ -49,4 +50,5 @@ pub use self::{
     handle::{Closed, Handle, PostError},
     limits::Limits,
     psk::{Lookup, LookupFailed, Psk, PskStore, SharedPsks},
+    trace::{Trace, Words},
 };

@@ -22,6 +22,7 @@ use crate::{
     psk::{LookupFailed, Psk, PskStore},
     slab::Key,
     socket::{self, Owner, Role, SocketId, Sockets},
+    trace::{Direction, Trace},
 };
 
 /// Bytes that DTLS may add to a message, with room to spare.
@@ -51,6 +52,8 @@ pub(crate) struct Net {
     pub(crate) inbox: Vec<u8>,
     /// Where sessions write.
     pub(crate) packet: Box<[u8]>,
+    /// Shows all messages.
+    pub(crate) trace: Option<Trace>,
 }
 
 /// Something that an engine is to be told.
@@ -128,6 +131,7 @@ impl Net {
             limits,
             counters,
             hooks: Hooks::default(),
+            trace: None,
         }
     }
 
@@ -234,13 +238,30 @@ impl Net {
         }
     }
 
+    /// Shows a message that has arrived.
+    pub(crate) fn show(&mut self, event: &NetEvent) {
+        let (Some(trace), NetEvent::Message { peer, body }) = (&mut self.trace, event) else {
+            return;
+        };
+        let data = match body {
+            Body::Datagram(len) => self.datagram.get(..*len),
+            Body::Inbox(range) => self.inbox.get(range.clone()),
+        };
+        if let (Some(data), Some(from)) = (data, self.peers.get(Key::from(*peer))) {
+            trace.message(Direction::Received, *peer, from.remote, data);
+        }
+    }
+
     /// Sends a message to a peer.
-    pub(crate) fn send(&mut self, peer: PeerId, message: &[u8]) {
-        let key = Key::from(peer);
+    pub(crate) fn send(&mut self, id: PeerId, message: &[u8]) {
+        let key = Key::from(id);
         let Some(peer) = self.peers.get_mut(key) else {
             self.counters.undeliverable.add();
             return;
         };
+        if let Some(trace) = &mut self.trace {
+            trace.message(Direction::Sent, id, peer.remote, message);
+        }
         match &mut peer.route {
             Route::Clear => {
                 self.sockets.send(peer.socket, message, peer.remote);

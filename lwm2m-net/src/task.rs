@@ -174,6 +174,7 @@ where
                 self.net.inbox.clear();
                 return;
             };
+            self.net.show(&event);
             self.engine
                 .handle_input(self.clock.to_engine(now), self.net.input(&event));
             self.drain(now);

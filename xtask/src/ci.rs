@@ -56,6 +56,11 @@ pub(crate) const STEPS: &[Step] = &[
         run: interop::run,
     },
     Step {
+        name: "leshan",
+        about: "our device and server get along with Leshan's (cargo xtask interop leshan)",
+        run: interop::run_leshan,
+    },
+    Step {
         name: "fuzz",
         about: "no target finds a broken promise within 10 s (cargo xtask fuzz --secs N TARGET…)",
         run: fuzz::run,

@@ -39,13 +39,15 @@ Gets Leshan's libraries by Maven, builds the peers in xtask/peers/leshan of them
 cases in both directions over UDP and DTLS-PSK: only those whose lines contain all the words. A
 failed case is shown with the exchange; a full run writes docs/interop.md. --sabotage runs the
 case that has to fail when our device's messages are broken in one way: tlv-length, missing-ver,
-no-observe. Needs Java 17 (JDK) and Maven.
+no-observe. `cargo xtask leshan`, a step of `cargo xtask ci`, runs all cases and all sabotages.
+Needs Java 17 (JDK) and Maven (apt-get install default-jdk-headless maven); with CI or LWM2M_CI=1
+set they are installed first.
 
 libcoap needs Debian's libcoap3-bin (apt-get install libcoap3-bin); with CI or LWM2M_CI=1 set it is
 installed first.
 
-Exit codes: 0 all cases passed, 1 a case failed, 2 the peer or a part of it is missing (cases not
-run are named) or the command line is wrong.";
+Exit codes: 0 all cases passed, 1 a case failed, 2 the peer or a part of it is missing (with CI or
+LWM2M_CI=1 set: 1) or the command line is wrong.";
 
 /// What has to be installed.
 const PACKAGE: &str = "libcoap3-bin";
@@ -136,7 +138,7 @@ fn build(context: &Context) -> Result<PathBuf, Failure> {
 /// Checks that libcoap's clients are there; on a CI machine installs them first.
 fn have_libcoap(context: &Context) -> Result<(), Failure> {
     if !coap_client::is_installed() && context.strict {
-        install(context)?;
+        install(context, PACKAGE)?;
     }
     match coap_client::is_installed() {
         true => Ok(()),
@@ -147,7 +149,8 @@ fn have_libcoap(context: &Context) -> Result<(), Failure> {
     }
 }
 
-fn install(context: &Context) -> Result<(), Failure> {
+/// Installs a Debian package.
+fn install(context: &Context, package: &str) -> Result<(), Failure> {
     let user = capture(&mut program(context, "id", &["-u"]))?;
     let apt = |arguments: &[&str]| {
         let mut command = match user.trim() {
@@ -160,7 +163,7 @@ fn install(context: &Context) -> Result<(), Failure> {
         };
         capture(command.env("DEBIAN_FRONTEND", "noninteractive"))
     };
-    let install = ["install", "-y", "--no-install-recommends", PACKAGE];
+    let install = ["install", "-y", "--no-install-recommends", package];
     if apt(&install).is_err() {
         // The machine's list of packages may be old, or empty.
         apt(&["update"])?;

@@ -30,11 +30,6 @@ use step::{Context, Report, Step};
 /// Chores that are not part of `cargo xtask ci`.
 const CHORES: &[Step] = &[
     Step {
-        name: "leshan",
-        about: "our device and server get along with Leshan's (cargo xtask interop leshan)",
-        run: interop::run_leshan,
-    },
-    Step {
         name: "codegen",
         about: "writes the core objects from their definitions",
         run: codegen::write,

@@ -25,7 +25,7 @@ use super::{
     service::keep_file_keys,
 };
 use crate::server::{
-    api::{endpoints, error::ApiError, events, guard, ok, security, server_security},
+    api::{endpoints, error::ApiError, events, guard, ok, openapi, security, server_security},
     credentials::Credentials,
     feed::Message,
 };
@@ -65,6 +65,7 @@ impl Api {
         routes
             .route("/api/bootstrap", get(list))
             .route("/api/bootstrap/{endpoint}", post(set).delete(remove))
+            .route("/api/openapi.json", get(openapi::bootstrap_server))
             .method_not_allowed_fallback(async || ApiError::Method)
             .layer(middleware::from_fn_with_state(Arc::clone(&self), check))
             .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::{api::Api, configurations::Configurations, read, tell};
 use crate::{
     failure::Failure,
-    output::Output,
+    output::{self, Output},
     server::{
         credentials::Credentials,
         feed::Message,
@@ -46,6 +46,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) one_time: bool,
     /// The operator's subscribers, and the name by which their devices know the server.
     pub(crate) subscribers: Option<(&'a Path, &'a str)>,
+    /// Show each message in words.
+    pub(crate) trace: bool,
 }
 
 /// A running bootstrap server.
@@ -77,6 +79,7 @@ impl Setup<'_> {
         let coaps = std::mem::take(&mut self.coaps);
         let store = self.store.clone();
         let subscribers = self.subscribers;
+        let trace = self.trace.then(|| output::trace(self.registry.clone()));
         let (_, configurations) = self.open()?;
         let keys = Credentials::new(Keyring::Bootstrap, store, &[])?;
         keep_file_keys(&configurations, &keys.keys());
@@ -91,6 +94,9 @@ impl Setup<'_> {
         let mut engine = BootstrapServer::new(config, seed);
         engine.set_access(access);
         let mut driver = Driver::new(engine);
+        if let Some(trace) = trace {
+            driver = driver.trace(trace);
+        }
         for address in coap {
             driver = driver.udp(address);
         }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lwm2m_codec::Path;
+use lwm2m_codec::{ContentFormat, Path};
 
 use super::value::{self, ValueError};
 
@@ -20,7 +20,14 @@ pub(crate) enum Line {
         path: Path,
     },
     Send {
+        format: ContentFormat,
         paths: Vec<Path>,
+    },
+    Collect {
+        paths: Vec<Path>,
+    },
+    SendCollected {
+        format: ContentFormat,
     },
     Update,
     Bootstrap,
@@ -32,7 +39,10 @@ pub(crate) enum Line {
 /// Says why a line is not a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LineError {
-    #[error("{0:?} is not a command: set, get, send, update, bootstrap, sim or quit")]
+    #[error(
+        "{0:?} is not a command: set, get, send, collect, send-collected, update, bootstrap, sim or \
+         quit"
+    )]
     Unknown(String),
     #[error("expected {0}")]
     Usage(&'static str),
@@ -74,11 +84,18 @@ fn command_of(command: &str, rest: &str) -> Result<Line, LineError> {
         "get" => Ok(Line::Get {
             path: value::path(rest)?,
         }),
-        "send" if rest.is_empty() => Err(LineError::Usage("send PATH...")),
         "send" => {
-            let paths: Result<_, _> = rest.split_whitespace().map(value::path).collect();
-            Ok(Line::Send { paths: paths? })
+            let (format, rest) = format_of(rest);
+            let paths = paths(rest, "send [senml-cbor|senml-json] PATH...")?;
+            Ok(Line::Send { format, paths })
         }
+        "collect" => Ok(Line::Collect {
+            paths: paths(rest, "collect PATH...")?,
+        }),
+        "send-collected" => match format_of(rest) {
+            (format, "") => Ok(Line::SendCollected { format }),
+            _ => Err(LineError::Usage("send-collected [senml-cbor|senml-json]")),
+        },
         "update" => bare(Line::Update, "update, alone"),
         "bootstrap" => bare(Line::Bootstrap, "bootstrap, alone"),
         "sim" if rest.is_empty() => Err(LineError::Usage("sim FILE, or sim none")),
@@ -86,6 +103,24 @@ fn command_of(command: &str, rest: &str) -> Result<Line, LineError> {
         "quit" => bare(Line::Quit, "quit, alone"),
         other => Err(LineError::Unknown(other.to_owned())),
     }
+}
+
+/// The format that a Send begins with, or SenML CBOR, and what comes after it.
+fn format_of(rest: &str) -> (ContentFormat, &str) {
+    let (word, after) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let mut formats = [ContentFormat::SENML_CBOR, ContentFormat::SENML_JSON].into_iter();
+    match formats.find(|format| format.name() == Some(word)) {
+        Some(format) => (format, after.trim_start()),
+        None => (ContentFormat::SENML_CBOR, rest),
+    }
+}
+
+fn paths(rest: &str, usage: &'static str) -> Result<Vec<Path>, LineError> {
+    if rest.is_empty() {
+        return Err(LineError::Usage(usage));
+    }
+    let paths: Result<_, _> = rest.split_whitespace().map(value::path).collect();
+    Ok(paths?)
 }
 
 #[cfg(test)]
@@ -122,7 +157,25 @@ mod tests {
     #[test]
     fn send_takes_several_paths() {
         let paths = vec![Path::instance(3303, 0), Path::resource(3, 0, 9)];
-        assert_eq!(line("send /3303/0 3/0/9"), Line::Send { paths });
+        let format = ContentFormat::SENML_CBOR;
+        let collect = Line::Collect {
+            paths: paths.clone(),
+        };
+        assert_eq!(line("collect /3303/0 3/0/9"), collect);
+        let send = Line::Send { format, paths };
+        assert_eq!(line("send /3303/0 3/0/9"), send);
+        assert_eq!(line("send senml-cbor /3303/0 3/0/9"), send);
+    }
+
+    #[test]
+    fn collected_values_are_sent_in_the_format_that_is_named() {
+        let send = |format| Line::SendCollected { format };
+        assert_eq!(line("send-collected"), send(ContentFormat::SENML_CBOR));
+        assert_eq!(
+            line("send-collected senml-json"),
+            send(ContentFormat::SENML_JSON)
+        );
+        assert!(error("send-collected tlv").starts_with("expected send-collected"));
     }
 
     #[test]
@@ -138,10 +191,14 @@ mod tests {
         assert_eq!(parse(" \n"), None);
         assert_eq!(
             error("reboot"),
-            "\"reboot\" is not a command: set, get, send, update, bootstrap, sim or quit"
+            "\"reboot\" is not a command: set, get, send, collect, send-collected, update, bootstrap, \
+             sim or quit"
         );
         assert_eq!(error("set"), "expected set PATH VALUE");
-        assert_eq!(error("send"), "expected send PATH...");
+        assert_eq!(
+            error("send"),
+            "expected send [senml-cbor|senml-json] PATH..."
+        );
         assert_eq!(error("send /3/x"), "/3/x: segment 1 is not an id");
     }
 }

@@ -9,10 +9,12 @@ use lwm2m_model::{
     Dynamic, Registry, Time, Tree, Typed,
     objects::{
         AccessControl, ConnectivityMonitoring, ConnectivityStatistics, Device, Location, Security,
-        Server, Temperature, TestObject, connectivity_statistics, device, firmware_update,
-        temperature, test_object as test_ids,
+        Temperature, TestObject, connectivity_statistics, device, firmware_update, temperature,
+        test_object as test_ids,
     },
 };
+
+use lwm2m_net::device::server_object;
 
 use super::{
     executions::{Executions, forward},
@@ -23,7 +25,7 @@ use super::{
 pub(crate) fn tree(endpoint: &str, executions: &Executions) -> Tree {
     let mut tree = Tree::new();
     tree.insert(Typed::<Security>::new());
-    tree.insert(Typed::<Server>::new());
+    tree.insert(server_object());
     tree.insert(Typed::<AccessControl>::new());
     tree.insert(
         Typed::new()

@@ -223,10 +223,13 @@ impl Session {
                     .call(move |client, _| value::show(client.tree(), path))
                     .await??);
             }
-            Line::Send { paths } => {
-                let paths: Vec<String> = paths.iter().map(Path::to_string).collect();
-                device.send(&paths).await?;
+            Line::Send { format, paths } => {
+                device.send_as(format, &texts(&paths)).await?;
             }
+            Line::Collect { paths } => {
+                return Ok(device.collect(&texts(&paths)).await?.to_string());
+            }
+            Line::SendCollected { format } => device.send_collected(format).await?,
             Line::Update => device.update().await?,
             Line::Bootstrap => {
                 if !device.bootstrap().await? {
@@ -514,4 +517,8 @@ async fn next(lines: &mut Option<mpsc::Receiver<String>>) -> Option<String> {
         Some(lines) => lines.recv().await,
         None => std::future::pending().await,
     }
+}
+
+fn texts(paths: &[Path]) -> Vec<String> {
+    paths.iter().map(Path::to_string).collect()
 }

@@ -33,7 +33,7 @@ use crate::{
     bootstrap_server::{Service, Setup, Work},
     definitions,
     failure::Failure,
-    output::Output,
+    output::{self, Output},
     runtime,
     sim::Subscribers,
 };
@@ -114,6 +114,10 @@ pub(crate) struct Args {
     /// Write JSON lines to standard output
     #[arg(long)]
     json: bool,
+    /// Show each message in words on standard error: type, code, path, options, format and decoded
+    /// values. Keys are left out
+    #[arg(long)]
+    trace: bool,
     /// Stop when standard input ends
     #[arg(long, hide = true)]
     shutdown_on_stdin_eof: bool,
@@ -270,6 +274,7 @@ async fn bootstrap(
         store: store.cloned(),
         one_time: true,
         subscribers: args.subscribers.as_deref().zip(args.naf.as_deref()),
+        trace: args.trace,
     };
     setup.start().await.map(Some)
 }
@@ -292,10 +297,11 @@ async fn start(
     let mut config = Config::default();
     config.endpoint_policy = args.endpoints.into();
     config.nosec_roaming = args.nosec_roaming;
-    let mut builder = Server::builder()
-        .config(config)
-        .registry(registry)
-        .access(access);
+    let mut builder = Server::builder().config(config).access(access);
+    if args.trace {
+        builder = builder.trace(output::trace(registry.clone()));
+    }
+    builder = builder.registry(registry);
     let defaults = args.coap.is_empty() && args.coaps.is_empty();
     let default = |text: &str| defaults.then(|| text.parse().ok()).flatten();
     for address in args.coap.iter().copied().chain(default(COAP)) {

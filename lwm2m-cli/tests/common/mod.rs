@@ -59,6 +59,13 @@ impl Process {
         Self::spawn(shell)
     }
 
+    /// Starts a command whose standard error goes to a file.
+    pub fn start_with_log(arguments: &[&str], log: &Path) -> Self {
+        let mut command = command(arguments);
+        command.stderr(std::fs::File::create(log).expect("a file"));
+        Self::spawn(command)
+    }
+
     fn spawn(mut command: Command) -> Self {
         let mut child = command
             .arg("--json")

@@ -35,7 +35,7 @@ pub fn bootstrap_account() -> Security {
 pub fn factory_tree(account: Security) -> Tree {
     let mut tree = Tree::new();
     tree.insert(Typed::new().with(ACCOUNT, account));
-    tree.insert(Typed::<Server>::new().with_executable(9));
+    tree.insert(lwm2m_client::server_object());
     let device = Device {
         manufacturer: Some("Acme".into()),
         supported_binding_and_modes: "U".into(),

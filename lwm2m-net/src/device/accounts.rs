@@ -5,7 +5,7 @@ use lwm2m_model::{
     objects::{Security, Server},
 };
 
-use super::{Keys, StartError};
+use super::{Keys, StartError, server_object};
 
 /// Mode 0 of /0/x/2: a pre-shared key.
 const MODE_PSK: i64 = 0;
@@ -34,14 +34,22 @@ pub(super) fn add(tree: &mut Tree, accounts: Vec<Account>) -> Result<(), StartEr
                 mute_send: Some(false),
                 ..Server::default()
             };
+            servers(tree);
             insert(tree, server)?;
         }
         insert(tree, security(account))?;
     }
     // A bootstrap server writes into both.
     present::<Security>(tree);
-    present::<Server>(tree);
+    servers(tree);
     Ok(())
+}
+
+/// Adds the Server object if it is not there.
+fn servers(tree: &mut Tree) {
+    if tree.get(Server::DEFINITION.id).is_none() {
+        tree.insert(server_object());
+    }
 }
 
 fn security(account: Account) -> Security {

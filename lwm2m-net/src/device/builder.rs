@@ -15,7 +15,7 @@ use super::{
     Device, Events, Keys, StartError,
     accounts::{self, Account},
 };
-use crate::{Driver, Limits, hooks::Hooks};
+use crate::{Driver, Limits, Trace, hooks::Hooks};
 
 /// Describes a device; [`start`](Builder::start) makes it run.
 #[derive(Debug)]
@@ -26,6 +26,7 @@ pub struct Builder {
     accounts: Vec<Account>,
     limits: Limits,
     hooks: Hooks,
+    trace: Option<Trace>,
     /// The first thing that was wrong.
     error: Option<StartError>,
 }
@@ -38,6 +39,7 @@ impl Builder {
             accounts: Vec::new(),
             limits: Limits::default(),
             hooks: Hooks::default(),
+            trace: None,
             error: None,
         }
     }
@@ -128,6 +130,12 @@ impl Builder {
         self
     }
 
+    /// Shows each message in words.
+    pub fn trace(mut self, trace: Trace) -> Self {
+        self.trace = Some(trace);
+        self
+    }
+
     /// Starts the device on the current tokio runtime. It registers in the background, or
     /// bootstraps first if it has no server.
     ///
@@ -141,6 +149,7 @@ impl Builder {
             limits,
             hooks,
             error,
+            trace,
         } = self;
         if let Some(error) = error {
             return Err(error);
@@ -153,6 +162,9 @@ impl Builder {
         let notified = Arc::clone(&notify);
         let mut driver = Driver::new(client).limits(limits);
         driver.hooks = hooks;
+        if let Some(trace) = trace {
+            driver = driver.trace(trace);
+        }
         let (handle, events, _) = driver
             .spawn(move |event| {
                 notified.notify_one();

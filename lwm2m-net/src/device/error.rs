@@ -82,6 +82,9 @@ pub enum SendError {
     /// No server has a registration.
     #[error("the device is not registered")]
     NotRegistered,
+    /// A path is not there.
+    #[error(transparent)]
+    Values(#[from] Failure),
     /// A server does not take them.
     #[error(transparent)]
     Refused(#[from] lwm2m_client::SendError),

@@ -28,7 +28,8 @@ mod keys;
 use std::{sync::Arc, time::Duration};
 
 use lwm2m_client::Client;
-use lwm2m_codec::Path;
+use lwm2m_coap::Instant;
+use lwm2m_codec::{ContentFormat, ParsePathError, Path};
 use lwm2m_model::{Failure, ObjectInstance, OwnedValue, Ticket, Tree};
 use tokio::sync::{Notify, mpsc};
 
@@ -38,7 +39,7 @@ pub use self::{
     keys::Keys,
 };
 #[doc(no_inline)]
-pub use lwm2m_client::{Event, Failed, Operation};
+pub use lwm2m_client::{Event, Failed, Operation, server_object};
 
 use crate::{Closed, Counts, Handle};
 
@@ -174,15 +175,56 @@ impl Device {
     /// # Errors
     /// [`SendError`]: the first server to which it is not possible.
     pub async fn send(&self, paths: &[impl AsRef<str>]) -> Result<(), SendError> {
-        let paths: Result<Vec<Path>, _> = paths.iter().map(|path| path.as_ref().parse()).collect();
-        let paths = paths?;
+        self.send_as(ContentFormat::SENML_CBOR, paths).await
+    }
+
+    /// The same as [`send`](Device::send) in SenML CBOR, SenML JSON or LwM2M CBOR.
+    ///
+    /// # Errors
+    /// [`SendError`]: the first server to which it is not possible.
+    pub async fn send_as(
+        &self,
+        format: ContentFormat,
+        paths: &[impl AsRef<str>],
+    ) -> Result<(), SendError> {
+        let paths = parse(paths)?;
+        self.to_servers(move |client, now, server| client.send_as(now, server, format, &paths))
+            .await
+    }
+
+    /// Keeps the values at some paths with the time of now for
+    /// [`send_collected`](Device::send_collected), also while there is no server; returns how many
+    /// there were. Of more than 256 values the oldest go.
+    ///
+    /// # Errors
+    /// [`SendError::Path`]; [`SendError::Values`] if a path is not there.
+    pub async fn collect(&self, paths: &[impl AsRef<str>]) -> Result<usize, SendError> {
+        let paths = parse(paths)?;
+        let collect = self.call(move |client, now| client.collect(now, &paths));
+        Ok(collect.await??)
+    }
+
+    /// Sends all collected values with their times, in SenML CBOR or SenML JSON, to all servers
+    /// that have a registration. They are kept until [`Event::Sent`] tells that one took them.
+    ///
+    /// # Errors
+    /// [`SendError`]: the first server to which it is not possible.
+    pub async fn send_collected(&self, format: ContentFormat) -> Result<(), SendError> {
+        self.to_servers(move |client, now, server| client.send_collected(now, server, format))
+            .await
+    }
+
+    async fn to_servers(
+        &self,
+        send: impl Fn(&mut Client, Instant, u16) -> Result<(), lwm2m_client::SendError> + Send + 'static,
+    ) -> Result<(), SendError> {
         let send = self.call(move |client, now| {
             let servers: Vec<u16> = client.registered_servers().collect();
             if servers.is_empty() {
                 return Err(SendError::NotRegistered);
             }
             for server in servers {
-                client.send(now, server, &paths)?;
+                send(client, now, server)?;
             }
             Ok(())
         });
@@ -245,4 +287,8 @@ impl Device {
     {
         self.handle.call(call).await
     }
+}
+
+fn parse(paths: &[impl AsRef<str>]) -> Result<Vec<Path>, ParsePathError> {
+    paths.iter().map(|path| path.as_ref().parse()).collect()
 }

@@ -17,7 +17,7 @@ use super::{
     definitions::Definitions,
     journal,
 };
-use crate::{BindError, Driver, Limits, PskStore};
+use crate::{BindError, Driver, Limits, PskStore, Trace};
 
 /// Journal records on the way to the store.
 const JOURNAL_QUEUE: usize = 8192;
@@ -33,6 +33,7 @@ pub struct Builder {
     coaps: Vec<(SocketAddr, SharedStore)>,
     journal: Option<Box<dyn JournalStore>>,
     access: Access,
+    trace: Option<Trace>,
 }
 
 /// Says why a server did not start.
@@ -61,6 +62,7 @@ impl Builder {
             coaps: Vec::new(),
             journal: None,
             access: Access::default(),
+            trace: None,
         }
     }
 
@@ -112,6 +114,12 @@ impl Builder {
         self
     }
 
+    /// Shows each message in words.
+    pub fn trace(mut self, trace: Trace) -> Self {
+        self.trace = Some(trace);
+        self
+    }
+
     /// Binds the sockets, reads the journal, and starts.
     ///
     /// # Errors
@@ -140,6 +148,9 @@ impl Builder {
         let sender = store.is_some().then_some(sender);
         let core = Core::new(engine, definitions, Arc::downgrade(&inner), sender);
         let mut driver = Driver::new(core).limits(self.limits);
+        if let Some(trace) = self.trace {
+            driver = driver.trace(trace);
+        }
         for address in self.coap {
             driver = driver.udp(address);
         }

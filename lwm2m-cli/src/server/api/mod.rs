@@ -5,6 +5,7 @@ pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod guard;
 mod objectspecs;
+pub(crate) mod openapi;
 mod query;
 pub(crate) mod security;
 
@@ -80,6 +81,7 @@ impl Api {
             .route("/api/server/security", get(server_security))
             .route("/api/server/endpoint", get(server_endpoints))
             .route("/api/event", get(events::stream))
+            .route("/api/openapi.json", get(openapi::server))
             .fallback(async || ApiError::NotFound("there is nothing at this path".into()))
             .method_not_allowed_fallback(async || ApiError::Method)
             .layer(middleware::from_fn_with_state(

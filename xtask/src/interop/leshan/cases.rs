@@ -1,5 +1,6 @@
 //! The cases: each one gets a device of its own.
 
+mod bootstrap;
 mod inform;
 mod lifecycle;
 mod manage;
@@ -25,12 +26,9 @@ pub(super) struct Case {
 
 /// What a case is in the direction in which it is not run.
 #[derive(Debug, Clone, Copy)]
-#[allow(clippy::enum_variant_names)]
 pub(super) enum Otherwise {
     /// Nothing that the peer has, with the reason.
     Inapplicable(&'static str),
-    /// Something that should be checked and can't be, with the reason.
-    Missing(&'static str),
     /// Not a case at all.
     Absent,
 }
@@ -85,6 +83,7 @@ impl fmt::Debug for Case {
 /// All cases in the order of the table.
 pub(super) fn all() -> Vec<Case> {
     let parts = [
+        bootstrap::cases(),
         lifecycle::cases(),
         read::cases(),
         write::cases(),

@@ -6,6 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::site::SOON;
+
 /// What a process wrote so far.
 #[derive(Debug, Default)]
 struct Log {
@@ -69,6 +71,21 @@ impl Peer {
         writeln!(input, "{line}")
             .and_then(|()| input.flush())
             .map_err(|error| format!("can't write {line:?} to it: {error}"))
+    }
+
+    /// Gives a peer of Java a line that begins with a verb, and waits until it is done.
+    pub(super) fn order(&self, endpoint: &str, line: &str) -> Result<(), String> {
+        let mark = self.mark();
+        self.say(line)?;
+        let verb = line.split(' ').next().unwrap_or_default();
+        let [done, failed] = ["DONE", "FAILED"].map(|word| format!("{word} {endpoint} {verb}"));
+        let answer = self.wait(mark, SOON, |line| {
+            line.starts_with(&done) || line.starts_with(&failed)
+        })?;
+        match answer.starts_with(&done) {
+            true => Ok(()),
+            false => Err(answer),
+        }
     }
 
     /// The first line from a mark on that fits.

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -76,12 +77,12 @@ pub(super) struct Site {
     coap: SocketAddr,
     coaps: SocketAddr,
     lwm2m: PathBuf,
-    /// What happens to the messages of our devices over UDP.
-    sabotage: Option<Sabotage>,
+    /// Leshan's bootstrap server, with its addresses of CoAP and CoAPS.
+    bootstrap: Option<(Arc<Peer>, SocketAddr, SocketAddr)>,
 }
 
 impl Site {
-    /// Starts Leshan's server.
+    /// Starts Leshan's server and bootstrap server.
     pub(super) fn leshan(lwm2m: &Path, peers: &Peers) -> Result<Self, String> {
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let free = || super::super::process::free_port().map_err(|failure| failure.0);
@@ -90,7 +91,10 @@ impl Site {
         command.args([coap.to_string(), coaps.to_string()]);
         command.arg(peers.models()).arg(AWAKE_MS.to_string());
         let server = Peer::start(&mut command)?;
+        let (boot_coap, boot_coaps) = (free()?, free()?);
+        let bootstrap = Peer::start(&mut peers.bootstrap(boot_coap, boot_coaps))?;
         let line = server.wait(0, SOON * 2, |line| line.starts_with("LISTENING http "))?;
+        bootstrap.wait(0, SOON * 2, |line| line.starts_with("LISTENING"))?;
         let port = line.rsplit(' ').next().and_then(|port| port.parse().ok());
         Ok(Self {
             direction: Direction::OurDevice,
@@ -100,7 +104,7 @@ impl Site {
             coap: local(coap),
             coaps: local(coaps),
             lwm2m: lwm2m.to_owned(),
-            sabotage: None,
+            bootstrap: Some((Arc::new(bootstrap), local(boot_coap), local(boot_coaps))),
         })
     }
 
@@ -126,19 +130,23 @@ impl Site {
             server,
             devices: Some(devices),
             lwm2m: lwm2m.to_owned(),
-            sabotage: None,
+            bootstrap: None,
         })
-    }
-
-    /// Breaks the messages of our devices over UDP.
-    pub(super) const fn with(mut self, sabotage: Option<Sabotage>) -> Self {
-        self.sabotage = sabotage;
-        self
     }
 
     /// The command of ours.
     pub(super) fn lwm2m(&self) -> &Path {
         &self.lwm2m
+    }
+
+    /// Leshan's bootstrap server, and where devices find it.
+    pub(super) fn bootstrap(&self, transport: Transport) -> Option<(Arc<Peer>, String)> {
+        let (peer, coap, coaps) = self.bootstrap.as_ref()?;
+        let uri = match transport {
+            Transport::Udp => format!("coap://{coap}"),
+            Transport::Dtls => format!("coaps://{coaps}"),
+        };
+        Some((Arc::clone(peer), uri))
     }
 
     /// Where devices find the server.
@@ -168,12 +176,14 @@ pub(super) struct Session<'s> {
 }
 
 impl<'s> Session<'s> {
-    /// Makes the device known to the server, and starts it.
+    /// Makes the device known to the server, and starts it. The sabotage is of what our device
+    /// sends over UDP.
     pub(super) fn new(
         site: &'s Site,
         transport: Transport,
         endpoint: &str,
         start: Start,
+        sabotage: Option<Sabotage>,
     ) -> Result<Self, String> {
         let events = Events::listen(site.http, endpoint)?;
         let mut session = Self {
@@ -192,7 +202,7 @@ impl<'s> Session<'s> {
         }
         if !start.later {
             let mut uri = site.uri(transport);
-            if let (Some(sabotage), Transport::Udp) = (site.sabotage, transport) {
+            if let (Some(sabotage), Transport::Udp) = (sabotage, transport) {
                 let relay = Relay::start(site.coap, sabotage)?;
                 uri = format!("coap://{}", relay.address());
                 session.relay = Some(relay);
@@ -292,20 +302,7 @@ impl<'s> Session<'s> {
             .devices
             .as_ref()
             .ok_or("there is no device of Leshan")?;
-        let mark = devices.mark();
-        devices.say(line)?;
-        let verb = line.split(' ').next().unwrap_or_default();
-        let (done, failed) = (
-            format!("DONE {} {verb}", self.endpoint),
-            format!("FAILED {} {verb}", self.endpoint),
-        );
-        let answer = devices.wait(mark, SOON, |line| {
-            line.starts_with(&done) || line.starts_with(&failed)
-        })?;
-        match answer.starts_with(&done) {
-            true => Ok(()),
-            false => Err(answer),
-        }
+        devices.order(&self.endpoint, line)
     }
 
     /// Gives our device a line, and waits until it is done.
@@ -329,11 +326,23 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// Lets the device send values in a format that it may choose.
+    /// Lets the device send values in a format; with `@` at its end two collected values of each
+    /// path, with their times.
     pub(super) fn send(&self, format: &str, paths: &[&str]) -> Result<(), String> {
         let paths = paths.join(" ");
+        let name = format
+            .trim_end_matches('@')
+            .replace('_', "-")
+            .to_lowercase();
         match self.own {
-            Some(_) => self.command(&format!("send {paths}")).map(drop),
+            Some(_) if format.ends_with('@') => {
+                // Each line is a moment of its own.
+                for _ in 0..2 {
+                    self.command(&format!("collect {paths}"))?;
+                }
+                self.command(&format!("send-collected {name}")).map(drop)
+            }
+            Some(_) => self.command(&format!("send {name} {paths}")).map(drop),
             None => self.tell(&format!("send {} {format} {paths}", self.endpoint)),
         }
     }
@@ -427,6 +436,21 @@ impl<'s> Session<'s> {
                 cut(&answer.to_string())
             )),
         }
+    }
+
+    /// Waits until the server knows the device with a lifetime in seconds.
+    pub(super) fn lifetime_becomes(&self, mark: usize, lifetime: u32) -> Result<(), String> {
+        let known = self.events.wait(mark, SOON, |event| {
+            let registration = match event.name.as_str() {
+                "REGISTRATION" => &event.data,
+                "UPDATED" => &event.data["registration"],
+                _ => return false,
+            };
+            registration["lifetime"] == lifetime
+        });
+        known
+            .map(drop)
+            .ok_or_else(|| format!("its lifetime did not become {lifetime} s"))
     }
 
     /// Waits for an event of this device.

@@ -12,8 +12,6 @@ pub(super) enum Outcome {
     Fail(String),
     /// The peer has nothing of the kind, with the reason.
     NotApplicable(&'static str),
-    /// It should be checked and can't be, with the reason.
-    NotRun(&'static str),
 }
 
 /// A line of the table.
@@ -37,7 +35,6 @@ impl Row {
             Outcome::Pass => ("pass", ""),
             Outcome::Fail(_) => ("FAIL", ""),
             Outcome::NotApplicable(why) => ("n/a", *why),
-            Outcome::NotRun(why) => ("-", *why),
         };
         let (direction, transport) = (self.direction.name(), self.transport.name());
         let (name, format) = (&self.name, self.format);
@@ -63,10 +60,10 @@ impl Table {
         format!("{pass} pass, {} fail, {not} n/a", self.failed())
     }
 
-    /// What should have been checked and was not.
-    pub(super) fn not_run(&self) -> Vec<String> {
-        let missing = |row: &&Row| matches!(row.outcome, Outcome::NotRun(_));
-        self.0.iter().filter(missing).map(Row::line).collect()
+    /// Those that did not fail.
+    pub(super) fn unnoticed(&self) -> Vec<String> {
+        let unnoticed = |row: &&Row| !matches!(row.outcome, Outcome::Fail(_));
+        self.0.iter().filter(unnoticed).map(Row::line).collect()
     }
 
     /// The failed cases with their exchanges.
@@ -114,9 +111,6 @@ impl Table {
                     Some(Outcome::Fail(_)) => "**fail**".to_owned(),
                     Some(Outcome::NotApplicable(why)) => {
                         format!("n/a ({})", numbered(why, &mut reasons))
-                    }
-                    Some(Outcome::NotRun(why)) => {
-                        format!("**not run** ({})", numbered(why, &mut reasons))
                     }
                     None => String::new(),
                 };

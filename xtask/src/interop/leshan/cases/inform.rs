@@ -9,12 +9,10 @@ use super::super::site::{Direction, Session};
 use super::super::values;
 use super::manage::PACKS;
 use super::read::NODES;
-use super::{Case, Otherwise, check};
+use super::{Case, check};
 
 /// What a clock may be off.
 const SLACK: Duration = Duration::from_millis(100);
-/// Our device chooses the format of a Send itself.
-const NO_TIMES: &str = "our device has no Send of values with timestamps yet";
 const SENSOR: &str = "/3303/0/5700";
 
 pub(super) fn cases() -> Vec<Case> {
@@ -50,24 +48,14 @@ pub(super) fn cases() -> Vec<Case> {
             }),
         ]);
     }
-    cases.push(Case::new("send", "SENML_CBOR", |s| send(s, "SENML_CBOR")).with_values());
-    cases.push(
-        Case::new("send", "SENML_JSON", |s| send(s, "SENML_JSON"))
-            .with_values()
-            .only(Direction::OurServer, Otherwise::Absent),
-    );
     for format in PACKS {
-        let otherwise = match format {
-            "SENML_CBOR" => Otherwise::Missing(NO_TIMES),
-            _ => Otherwise::Absent,
-        };
-        cases.push(
+        cases.extend([
+            Case::new("send", format, move |s| send(s, format)).with_values(),
             Case::new("send with timestamps", format, move |s| {
                 send_with_times(s, format)
             })
-            .with_values()
-            .only(Direction::OurServer, otherwise),
-        );
+            .with_values(),
+        ]);
     }
     cases
 }

@@ -1,26 +1,14 @@
-//! Bootstrap, registration, updates, queue mode, and the end.
-
-use std::io::Write as _;
-use std::process::Command;
+//! Registration, updates, queue mode, and the end.
 
 use serde_json::{Value, json};
 
-use super::super::peer::Peer;
-use super::super::site::{Direction, KEY, SOON, Session, Start, Transport};
+use super::super::site::{Direction, SOON, Session, Transport};
 use super::{Case, Otherwise, check};
 
-/// Why the other half of the bootstrap cases is not there.
-const NO_BOOTSTRAP_SERVER: &str = "Leshan's bootstrap server is not in the registry";
 const NO_QUEUE_MODE: &str = "queue mode of Leshan's client is outside these cases";
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        Case::new("bootstrap, then register", "-", bootstrap)
-            .later()
-            .only(
-                Direction::OurServer,
-                Otherwise::Missing(NO_BOOTSTRAP_SERVER),
-            ),
         Case::new("register", "link", register),
         Case::new("update on a changed lifetime", "-", update_lifetime),
         Case::new("update on changed objects", "link", update_objects),
@@ -34,7 +22,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-fn register(s: &mut Session<'_>) -> Result<(), String> {
+pub(super) fn register(s: &mut Session<'_>) -> Result<(), String> {
     let (http, registration) = s.ask("GET", "", None)?;
     let links = registration["objectLinks"].as_array();
     let urls: Vec<&str> = links
@@ -153,43 +141,4 @@ fn moved(s: &mut Session<'_>) -> Result<(), String> {
     check(new.is_some(), || format!("it is still known at {before}"))?;
     s.expect("GET", "3303/0/5700", None, "CONTENT(205)")
         .map(drop)
-}
-
-fn bootstrap(s: &mut Session<'_>) -> Result<(), String> {
-    let (scheme, security) = match s.transport {
-        Transport::Udp => ("coap", "security = \"nosec\"".to_owned()),
-        Transport::Dtls => (
-            "coaps",
-            format!("psk = {{ identity = \"{}\", key = \"{KEY}\" }}", s.endpoint),
-        ),
-    };
-    let own = match s.transport {
-        Transport::Udp => String::new(),
-        Transport::Dtls => format!("{security}\n"),
-    };
-    let text = format!(
-        "[[endpoint]]\nname = \"{}\"\n{own}delete = [\"/1\"]\n\n[[endpoint.server]]\nssid = 1\n\
-         uri = \"{}\"\n{security}\nlifetime = 300\n",
-        s.endpoint,
-        s.site.uri(s.transport)
-    );
-    let file = std::env::temp_dir().join(format!("lwm2m-interop-{}.toml", s.endpoint));
-    let written = std::fs::File::create(&file).and_then(|mut f| f.write_all(text.as_bytes()));
-    written.map_err(|error| format!("{}: {error}", file.display()))?;
-    let mut command = Command::new(s.site.lwm2m());
-    command
-        .arg("bootstrap-server")
-        .arg(format!("--{scheme}"))
-        .arg("127.0.0.1:0");
-    command.arg("--config").arg(&file).arg("--json");
-    let server = Peer::start(&mut command)?;
-    let line = server.wait(0, SOON, |line| line.contains("\"listening\""));
-    // The server has read it.
-    let _ = std::fs::remove_file(&file);
-    let line: Value = serde_json::from_str(&line?).map_err(|error| error.to_string())?;
-    let address = line[scheme][0].as_str().unwrap_or_default().to_owned();
-    let uri = format!("{scheme}://{address}");
-    let done = s.start_device(&["--bootstrap", &uri], Start::default());
-    done.map_err(|error| format!("{error}\n{}", server.lines(0, |_| true).join("\n")))?;
-    register(s)
 }
