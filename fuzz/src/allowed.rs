@@ -16,6 +16,13 @@ pub(crate) fn types_differ_in_one_resource(records: &[Owned]) -> bool {
         .any(|(resource, found)| *types.entry(resource).or_insert(found) != found)
 }
 
+/// A value at a path that is no resource: decoders ask no definition for its type.
+pub(crate) fn has_value_above_resources(records: &[Owned]) -> bool {
+    records
+        .iter()
+        .any(|record| record.value.is_some() && record.path.len() < 3)
+}
+
 /// Nothing at all in LwM2M CBOR is an answer without payload, since its outermost map has at least
 /// one entry (TS-Core §7.5.4); an empty payload is not decoded.
 pub(crate) fn is_no_payload(format: ContentFormat, bytes: &[u8]) -> bool {

@@ -196,7 +196,10 @@ pub(crate) fn through_layout(
         ) => return None,
         Err(other) => panic!("{format}: {other}"),
     };
-    if allowed::types_differ_in_one_resource(records) || allowed::is_no_payload(format, &bytes) {
+    if allowed::types_differ_in_one_resource(records)
+        || allowed::has_value_above_resources(records)
+        || allowed::is_no_payload(format, &bytes)
+    {
         return None;
     }
     let types = TypesOf::of(records);

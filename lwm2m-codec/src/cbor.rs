@@ -183,7 +183,7 @@ impl<'a> Reader<'a> {
             major::NEGATIVE => match i64::try_from(head.value) {
                 // -1 - n is the complement of n.
                 Ok(value) => Raw::Integer(!value),
-                Err(_) => Raw::Float(-1.0 - head.value as f64),
+                Err(_) => Raw::Float(-(head.value.saturating_add(1) as f64)),
             },
             major::BYTES => Raw::Bytes(self.bytes_of(head)?),
             major::TEXT => Raw::Text(self.text_of(head)?),

@@ -195,6 +195,12 @@ fn senml_cbor_of_indefinite_length_is_read() {
 }
 
 #[test]
+fn a_negative_time_beyond_53_bits_is_rounded_once() {
+    let record = "81a20067".to_owned() + "2f332f302f3134" + "063b0023666666666685";
+    assert_eq!(cbor(&record).unwrap(), "/3/0/14@-9964214175557254");
+}
+
+#[test]
 fn a_second_name_of_a_record_is_refused() {
     let second = DecodeErrorKind::Unexpected("a second name");
     let error = json(r#"[{"n":"/3/0/9","v":1,"n":"/3/0/9"}]"#).unwrap_err();

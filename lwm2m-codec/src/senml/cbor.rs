@@ -109,7 +109,8 @@ fn usual_field<'a>(reader: &mut Reader<'a>, fields: &mut Fields<'a>) -> Result<b
             reader.take(1)?;
             let head = reader.head()?;
             fields.time = Some(match head.major {
-                major::NEGATIVE => -1.0 - head.value as f64,
+                // Added as an integer, so that it is rounded once.
+                major::NEGATIVE => -(head.value.saturating_add(1) as f64),
                 _ => head.value as f64,
             });
         }
