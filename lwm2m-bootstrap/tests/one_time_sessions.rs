@@ -268,6 +268,7 @@ fn an_application_that_wants_to_decide_is_asked_about_devices_without_keys_too()
     config.entries = vec![Entry {
         name: "dev1".parse().unwrap(),
         psk: None,
+        subscriber: None,
         provision: Arc::new(plain),
     }];
     run.network
