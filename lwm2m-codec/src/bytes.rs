@@ -40,10 +40,11 @@ impl<'a> Bytes<'a> {
             return None;
         }
         match text.0 {
-            TextForm::Plain(digits) => Some(Self(BytesForm::Base64(digits))),
             TextForm::Json(digits) => Some(Self(BytesForm::JsonBase64(digits))),
-            // No format writes base64 in any other form.
-            TextForm::Quoted(_) | TextForm::Chunks(_) => None,
+            // No format writes base64 in chunks or otherwise quoted.
+            _ => text
+                .as_plain()
+                .map(|digits| Self(BytesForm::Base64(digits))),
         }
     }
 

@@ -171,6 +171,24 @@ impl Path {
         }
     }
 
+    /// The path of a resource below this path, which is that of an Object Instance.
+    #[inline(always)]
+    pub(crate) const fn child_of_instance(&self, id: u16) -> Self {
+        Self {
+            packed: self.packed | ((id as u64) << 16),
+            len: 3,
+        }
+    }
+
+    /// The path of a Resource Instance below this path, which is that of a resource.
+    #[inline(always)]
+    pub(crate) const fn child_of_resource(&self, id: u16) -> Self {
+        Self {
+            packed: self.packed | id as u64,
+            len: 4,
+        }
+    }
+
     /// This path without its last id; `None` for `/`.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
