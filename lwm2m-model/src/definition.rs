@@ -55,10 +55,11 @@ impl ObjectDefinition {
 impl TypeOf for ObjectDefinition {
     #[inline]
     fn type_of(&self, path: Path) -> Option<Type> {
+        let id = path.resource_id()?;
         if path.object_id()? != self.id {
             return None;
         }
-        self.resource(path.resource_id()?)?.data_type
+        self.resource(id)?.data_type
     }
 }
 

@@ -88,7 +88,7 @@ impl<'a> TlvDecoder<'a> {
         // What is left of the payload where the instance ends.
         let after = self.payload.len().wrapping_sub(self.end);
         while rest.len() > after {
-            let Some(element) = short_element(rest).filter(|e| e.ends_before(after)) else {
+            let Some(element) = short_element(rest).filter(|e| e.rest.len() >= after) else {
                 break;
             };
             let path = instance.child_of_instance(element.id);
@@ -96,27 +96,27 @@ impl<'a> TlvDecoder<'a> {
                 let Some(value) = value(&element, rules.types.type_of(path)) else {
                     break;
                 };
-                rest = element.rest();
+                rest = element.rest;
                 each(Record::new(path, value))?;
                 continue;
             }
-            if element.kind != Kind::Multiple || element.len == 0 {
+            if element.kind != Kind::Multiple || element.bytes.is_empty() {
                 break;
             }
             let wanted = rules.types.type_of(path);
-            let after_multiple = element.rest().len();
-            rest = element.body;
+            let after_multiple = element.rest.len();
+            rest = rest.get(element.header..).unwrap_or_default();
             while rest.len() > after_multiple {
-                let Some(element) = short_element(rest).filter(|e| e.ends_before(after_multiple))
-                else {
+                let Some(element) = short_element(rest) else {
                     break;
                 };
-                let Some(value) =
-                    value(&element, wanted).filter(|_| element.kind == Kind::ResourceInstance)
-                else {
+                if element.kind != Kind::ResourceInstance || element.rest.len() < after_multiple {
+                    break;
+                }
+                let Some(value) = value(&element, wanted) else {
                     break;
                 };
-                rest = element.rest();
+                rest = element.rest;
                 each(Record::new(path.child_of_resource(element.id), value))?;
             }
             if rest.len() > after_multiple {
@@ -146,11 +146,11 @@ impl<'a> TlvDecoder<'a> {
             }
             let rest = self.payload.get(at..).unwrap_or_default();
             let after = self.payload.len().wrapping_sub(self.end);
-            let Some(element) = element(rest).filter(|e| e.ends_before(after)) else {
+            let Some(element) = element(rest).filter(|e| e.rest.len() >= after) else {
                 return Err(self.truncated());
             };
-            let start = self.payload.len().wrapping_sub(element.body.len());
-            let end = start.wrapping_add(element.len);
+            let start = at.wrapping_add(element.header);
+            let end = start.wrapping_add(element.bytes.len());
             // All elements of one depth have the same parent, until a container opens or ends.
             let depth = element.kind.depth();
             let parent = match self.parent.len().wrapping_add(1) == depth {
@@ -164,7 +164,7 @@ impl<'a> TlvDecoder<'a> {
                 Kind::Instance => parent.child_or_self(element.id),
             };
             if element.kind.is_container() {
-                if element.len > 0 {
+                if !element.bytes.is_empty() {
                     self.open(path, start, end);
                     continue;
                 }
@@ -262,76 +262,63 @@ impl<'a> TlvDecoder<'a> {
     }
 }
 
-/// An element whose header was read.
+/// An element of a payload.
 struct Element<'a> {
     kind: Kind,
     id: u16,
-    /// Length of the value, which may be more than there is.
-    len: usize,
-    /// The payload from the value on.
-    body: &'a [u8],
-    /// The first bytes of the value, at least four, at the front of a word.
-    ahead: u64,
-}
-
-impl<'a> Element<'a> {
-    /// True if the value ends where so many bytes are left, or before.
-    #[inline(always)]
-    const fn ends_before(&self, after: usize) -> bool {
-        self.body.len() >= after && self.len <= self.body.len().wrapping_sub(after)
-    }
-
+    /// Length of the header.
+    header: usize,
     /// The value.
-    #[inline(always)]
-    fn bytes(&self) -> Option<&'a [u8]> {
-        self.body.get(..self.len)
-    }
-
-    /// What follows the value.
-    #[inline(always)]
-    fn rest(&self) -> &'a [u8] {
-        self.body.get(self.len..).unwrap_or_default()
-    }
+    bytes: &'a [u8],
+    /// The first bytes of the value, at least four, at the front of a word; what follows the
+    /// value comes after them.
+    ahead: u64,
+    /// The payload after it.
+    rest: &'a [u8],
 }
 
-/// Reads the header of the first element; `None` if the payload ends inside.
+/// Reads the first element; `None` if the payload ends inside.
 #[inline(always)]
-fn element(rest: &[u8]) -> Option<Element<'_>> {
-    match short_element(rest) {
+fn element(payload: &[u8]) -> Option<Element<'_>> {
+    match short_element(payload) {
         Some(element) => Some(element),
-        None => long_element(rest),
+        None => long_element(payload),
     }
 }
 
-/// Reads the header of the first element, if it is as nearly every one: with an id of one byte,
-/// and with a length in the type byte or in one byte more.
+/// Reads the first element, if its header is as nearly every one: with an id of one byte, and
+/// with a length in the type byte or in one byte more.
 #[inline(always)]
-fn short_element(rest: &[u8]) -> Option<Element<'_>> {
-    let word = first_word(rest);
+fn short_element(payload: &[u8]) -> Option<Element<'_>> {
+    let word = first_word(payload);
     let first = (word >> 56) as u8;
-    let (size, len, ahead) = match first & 0x38 {
+    let (header, len, ahead) = match first & 0x38 {
         0 => (2usize, usize::from(first & 7), word << 16),
         0x08 => (3, usize::from((word >> 40) as u8), word << 24),
         _ => return None,
     };
+    let (bytes, rest) = payload.get(header..)?.split_at_checked(len)?;
     Some(Element {
         kind: Kind::from_type_byte(first),
         id: u16::from((word >> 48) as u8),
-        len,
-        body: rest.get(size..)?,
+        header,
+        bytes,
         ahead,
+        rest,
     })
 }
 
 #[inline(never)]
-fn long_element(rest: &[u8]) -> Option<Element<'_>> {
-    let (id, len, body) = long_header(rest)?;
+fn long_element(payload: &[u8]) -> Option<Element<'_>> {
+    let (id, len, body) = long_header(payload)?;
+    let (bytes, rest) = body.split_at_checked(len)?;
     Some(Element {
-        kind: Kind::from_type_byte(*rest.first()?),
+        kind: Kind::from_type_byte(*payload.first()?),
         id,
-        len,
-        body,
+        header: payload.len().saturating_sub(body.len()),
+        bytes,
         ahead: first_word(body),
+        rest,
     })
 }
 
@@ -357,8 +344,8 @@ fn long_header(bytes: &[u8]) -> Option<(u16, usize, &[u8])> {
 #[inline(always)]
 fn value<'a>(element: &Element<'a>, wanted: Option<Type>) -> Option<Value<'a>> {
     Some(match wanted {
-        Some(Type::String) => Value::String(Text::from_utf8(element.bytes()?).ok()?),
-        Some(Type::CoreLink) => Value::CoreLink(Text::from_utf8(element.bytes()?).ok()?),
+        Some(Type::String) => Value::String(Text::from_utf8(element.bytes).ok()?),
+        Some(Type::CoreLink) => Value::CoreLink(Text::from_utf8(element.bytes).ok()?),
         Some(Type::Integer) => Value::Integer(signed(element)?),
         Some(Type::Time) => Value::Time(signed(element)?),
         Some(Type::Unsigned) => {
@@ -370,7 +357,7 @@ fn value<'a>(element: &Element<'a>, wanted: Option<Type>) -> Option<Value<'a>> {
             (word, 0) => Value::Float(f64::from_bits(word)),
             _ => return None,
         },
-        Some(Type::Boolean) => match (element.len, element.ahead >> 56) {
+        Some(Type::Boolean) => match (element.bytes.len(), element.ahead >> 56) {
             (1, value @ (0 | 1)) => Value::Boolean(value == 1),
             _ => return None,
         },
@@ -380,7 +367,7 @@ fn value<'a>(element: &Element<'a>, wanted: Option<Type>) -> Option<Value<'a>> {
             }
             _ => return None,
         },
-        Some(Type::Opaque) | None => Value::opaque(element.bytes()?),
+        Some(Type::Opaque) | None => Value::opaque(element.bytes),
     })
 }
 
@@ -393,12 +380,12 @@ fn signed(element: &Element<'_>) -> Option<i64> {
 /// A number of 1, 2, 4 or 8 bytes at the front of a word, and how many bits of it are not used.
 #[inline(always)]
 fn number(element: &Element<'_>) -> Option<(u64, u32)> {
-    Some(match element.len {
+    Some(match element.bytes.len() {
         len @ (1 | 2 | 4) => (
             element.ahead,
             64u32.wrapping_sub((len as u32).wrapping_mul(8)),
         ),
-        8 => (first_word(element.body), 0),
+        8 => (first_word(element.bytes), 0),
         _ => return None,
     })
 }
