@@ -23,7 +23,72 @@ use crate::{
 pub struct Encoder<'b> {
     out: Out<'b>,
     base: Path,
+    last: Last,
     format: Format<'b>,
+}
+
+/// The last record that was pushed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Last {
+    path: Path,
+    kind: LastKind,
+    /// The highest path that differs from that of the last value in the last id alone.
+    ///
+    /// Nearly every record is a value beside the last one, with a higher id. Whatever held of the
+    /// last one's place then holds of this one's, and two comparisons tell.
+    bound: Path,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LastKind {
+    /// There is none.
+    None,
+    /// A path without value.
+    Place,
+    /// A value.
+    Value,
+}
+
+impl Last {
+    const NONE: Self = Self {
+        path: Path::ROOT,
+        kind: LastKind::None,
+        bound: Path::ROOT,
+    };
+
+    fn of(record: &Record<'_>) -> Self {
+        let path = record.path;
+        let (kind, bound) = match record.value {
+            None => (LastKind::Place, Path::ROOT),
+            Some(_) => (LastKind::Value, path.last_sibling()),
+        };
+        Self { path, kind, bound }
+    }
+
+    /// True for a value whose path differs from `path` in nothing but a lower last id.
+    #[inline(always)]
+    fn is_older_sibling_of(&self, path: Path) -> bool {
+        path.is_between(&self.path, &self.bound)
+    }
+
+    /// Checks that a record may follow in a format that wants them in path order, and that knows
+    /// no times.
+    #[inline]
+    pub(crate) fn check(
+        &self,
+        record: &Record<'_>,
+        format: ContentFormat,
+    ) -> Result<(), EncodeError> {
+        let path = record.path;
+        if self.kind != LastKind::None && path <= self.path {
+            return Err(EncodeError::OutOfOrder { path });
+        }
+        let below_value = self.kind == LastKind::Value && self.path.contains(&path);
+        if below_value || record.time.is_some() {
+            return Err(EncodeError::NotExpressible { path, format });
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
@@ -65,7 +130,12 @@ impl<'b> Encoder<'b> {
             }
             other => return Err(EncodeError::UnsupportedFormat(other)),
         };
-        Ok(Self { out, base, format })
+        Ok(Self {
+            out,
+            base,
+            last: Last::NONE,
+            format,
+        })
     }
 
     /// Puts `root` in front of every name: an alternate path such as `/lwm2m`, or the prefix of a
@@ -105,20 +175,30 @@ impl<'b> Encoder<'b> {
     /// [`EncodeError`]: what the format can't carry, the wrong order, or a full buffer.
     #[inline]
     pub fn push(&mut self, record: &Record<'_>) -> Result<(), EncodeError> {
-        if !self.base.contains(&record.path) {
+        let path = record.path;
+        let beside_last = record.value.is_some() && self.last.is_older_sibling_of(path);
+        if !beside_last && !self.base.contains(&path) {
             return Err(EncodeError::OutsideBase {
-                path: record.path,
+                path,
                 base: self.base,
             });
+        }
+        let last = match beside_last {
+            true => None,
+            false => Some(self.last),
+        };
+        match beside_last {
+            true => self.last.path = path,
+            false => self.last = Last::of(record),
         }
         match &mut self.format {
             Format::Single { format, written } => {
                 single::push(&mut self.out, *format, self.base, written, record)
             }
-            Format::Tlv(tlv) => tlv.push(&mut self.out, record),
+            Format::Tlv(tlv) => tlv.push(&mut self.out, record, last),
             Format::Senml(pack) => pack.push(&mut self.out, record),
             Format::OmaJson(pack) => pack.push(&mut self.out, record),
-            Format::LwCbor(maps) => maps.push(&mut self.out, record),
+            Format::LwCbor(maps) => maps.push(&mut self.out, record, last),
         }
     }
 

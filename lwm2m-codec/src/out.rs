@@ -101,6 +101,14 @@ impl<'b> Out<'b> {
         }
     }
 
+    /// Sets bits of the byte at `at`, which was written before.
+    #[inline]
+    pub(crate) fn add_bits(&mut self, at: usize, bits: u8) {
+        if let Some(place) = self.buf.get_mut(at) {
+            *place |= bits;
+        }
+    }
+
     /// Inserts bytes at `at`, moving what follows.
     pub(crate) fn insert(&mut self, at: usize, bytes: &[u8]) -> Result<(), EncodeError> {
         let gap = at.saturating_add(bytes.len());
@@ -152,8 +160,8 @@ impl<'b> Out<'b> {
     /// Writes text, resolved.
     #[inline]
     pub(crate) fn text(&mut self, text: Text<'_>) -> Result<(), EncodeError> {
-        match text.as_plain() {
-            Some(plain) => self.short(plain.as_bytes()),
+        match text.as_plain_bytes() {
+            Some(plain) => self.short(plain),
             None => self.resolved(text),
         }
     }
@@ -201,11 +209,8 @@ impl<'b> Out<'b> {
 fn copy_short(to: &mut [u8], from: &[u8]) {
     match from.len() {
         0 => {}
-        1..=3 => {
-            for (to, from) in to.iter_mut().zip(from).take(3) {
-                *to = *from;
-            }
-        }
+        1 => copy_ends::<1>(to, from),
+        2 | 3 => copy_ends::<2>(to, from),
         4..=7 => copy_ends::<4>(to, from),
         8..=15 => copy_ends::<8>(to, from),
         16..=32 => copy_ends::<16>(to, from),

@@ -214,12 +214,19 @@ impl Path {
         self.len <= other.len && other.packed & Self::mask(self.len) == self.packed
     }
 
-    /// True if `other` differs from this path in nothing but a higher last id.
+    /// This path with the highest last id.
     #[inline]
-    pub(crate) const fn is_older_sibling_of(&self, other: Self) -> bool {
-        let last = 0xffffu64.wrapping_shl(Self::shift(self.len.wrapping_sub(1)));
-        let differs = self.packed ^ other.packed;
-        self.len == other.len && self.packed < other.packed && differs & !last == 0
+    pub(crate) const fn last_sibling(&self) -> Self {
+        Self {
+            packed: self.packed | (Self::mask(self.len) & !Self::mask(self.len.saturating_sub(1))),
+            len: self.len,
+        }
+    }
+
+    /// True for a path above `low`, up to `high`, that has as many ids as `high`.
+    #[inline(always)]
+    pub(crate) const fn is_between(&self, low: &Self, high: &Self) -> bool {
+        self.len == high.len && low.packed < self.packed && self.packed <= high.packed
     }
 
     /// The bits that so many ids take.

@@ -3,6 +3,7 @@
 use crate::{
     ContentFormat, EncodeError, Path, Record,
     cbor::{self, major},
+    encoder::Last,
     out::Out,
 };
 
@@ -26,7 +27,6 @@ pub(crate) struct LwCborEncoder<'r> {
     open: [Map; MAX_MAPS],
     depth: usize,
     started: bool,
-    last: Option<(Path, bool)>,
 }
 
 impl<'r> LwCborEncoder<'r> {
@@ -42,7 +42,6 @@ impl<'r> LwCborEncoder<'r> {
             open: [none; MAX_MAPS],
             depth: 0,
             started: false,
-            last: None,
         }
     }
 
@@ -55,19 +54,15 @@ impl<'r> LwCborEncoder<'r> {
         &mut self,
         out: &mut Out<'_>,
         record: &Record<'_>,
+        last: Option<Last>,
     ) -> Result<(), EncodeError> {
         let path = record.path;
         let not_expressible = EncodeError::NotExpressible {
             path,
             format: ContentFormat::LWM2M_CBOR,
         };
-        if let Some((last, is_value)) = self.last {
-            if path <= last {
-                return Err(EncodeError::OutOfOrder { path });
-            }
-            if is_value && last.contains(&path) {
-                return Err(not_expressible);
-            }
+        if let Some(last) = last {
+            last.check(record, ContentFormat::LWM2M_CBOR)?;
         }
         let container = match (&record.value, path.len()) {
             (None, len @ 0..=3) => len,
@@ -81,7 +76,6 @@ impl<'r> LwCborEncoder<'r> {
             self.started = true;
             self.write_base_key(out)?;
             if let (true, Some(value)) = (path == self.base, &record.value) {
-                self.last = Some((path, true));
                 return cbor::write_value(out, value);
             }
             self.open_map(out, self.base)?;
@@ -91,7 +85,6 @@ impl<'r> LwCborEncoder<'r> {
             self.key(out, id)?;
             cbor::write_value(out, value)?;
         }
-        self.last = Some((path, record.value.is_some()));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Writes TLV.
 
 use super::Kind;
-use crate::{ContentFormat, EncodeError, MAX_ID, Path, Record, Value, out::Out};
+use crate::{ContentFormat, EncodeError, MAX_ID, Path, Record, Value, encoder::Last, out::Out};
 
 /// An Object Instance and a Multiple Resource.
 const MAX_CONTAINERS: usize = 2;
@@ -11,11 +11,11 @@ const MAX_LENGTH: usize = 0xff_ffff;
 /// A container whose length is not known yet.
 #[derive(Debug, Clone, Copy)]
 struct Container {
+    path: Path,
     /// Offset of the type byte.
     header: usize,
     /// Offset of the first element.
     start: usize,
-    path: Path,
 }
 
 #[derive(Debug)]
@@ -23,37 +23,6 @@ pub(crate) struct TlvEncoder {
     base: Path,
     open: [Container; MAX_CONTAINERS],
     depth: usize,
-    last: Last,
-}
-
-/// The last record.
-#[derive(Debug, Clone, Copy)]
-struct Last {
-    path: Path,
-    kind: LastKind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LastKind {
-    /// There is none.
-    None,
-    /// An empty container.
-    Place,
-    /// A value.
-    Value,
-}
-
-impl Last {
-    const NONE: Self = Self {
-        path: Path::ROOT,
-        kind: LastKind::None,
-    };
-
-    /// True for a value whose path differs from `path` in nothing but a lower last id.
-    #[inline]
-    fn is_older_sibling_of(&self, path: Path) -> bool {
-        self.kind == LastKind::Value && self.path.is_older_sibling_of(path)
-    }
 }
 
 impl TlvEncoder {
@@ -70,104 +39,79 @@ impl TlvEncoder {
             base,
             open: [none; MAX_CONTAINERS],
             depth: 0,
-            last: Last::NONE,
         })
     }
 
+    /// Writes a record; `last` is the one before, unless this one is a value beside it.
     #[inline(never)]
     pub(crate) fn push(
         &mut self,
         out: &mut Out<'_>,
         record: &Record<'_>,
+        last: Option<Last>,
     ) -> Result<(), EncodeError> {
-        let path = record.path;
-        let kind = match (&record.value, path.len()) {
-            (Some(_), 3) => Kind::Resource,
-            (Some(_), 4) => Kind::ResourceInstance,
-            _ => return self.odd(out, record),
-        };
-        // Nearly every record is a later sibling of the last one.
-        if record.time.is_some() || !self.last.is_older_sibling_of(path) {
-            self.check(record)?;
-            self.go_to(out, path, path.truncated(path.len().wrapping_sub(1)))?;
+        if last.is_some() || record.time.is_some() {
+            self.go_to(out, record, last)?;
         }
-        self.last = Last {
-            path,
-            kind: LastKind::Value,
-        };
         match &record.value {
-            Some(value) => leaf(out, kind, path, value),
+            Some(value) => leaf(out, record.path, value),
             None => Ok(()),
         }
     }
 
-    /// Checks that a record may follow the last one, and has no time.
+    /// Checks that a record may come here, closes the containers that do not hold it, and opens
+    /// those in which it stands.
     #[inline(never)]
-    fn check(&self, record: &Record<'_>) -> Result<(), EncodeError> {
-        let (path, last) = (record.path, self.last.path);
-        if self.last.kind != LastKind::None && path <= last {
-            return Err(EncodeError::OutOfOrder { path });
-        }
-        let below_value = self.last.kind == LastKind::Value && last.contains(&path);
-        if below_value || record.time.is_some() {
-            return Err(not_expressible(path));
-        }
-        Ok(())
-    }
-
-    /// Opens an empty Object Instance or Multiple Resource; anything else has no place here.
-    #[inline(never)]
-    fn odd(&mut self, out: &mut Out<'_>, record: &Record<'_>) -> Result<(), EncodeError> {
+    fn go_to(
+        &mut self,
+        out: &mut Out<'_>,
+        record: &Record<'_>,
+        last: Option<Last>,
+    ) -> Result<(), EncodeError> {
         let path = record.path;
-        self.check(record)?;
-        match (&record.value, path.len()) {
-            // The base itself needs no container of its own, unless it is a resource.
-            (None, 1 | 2) if path == self.base => {}
-            (None, 2 | 3) => {}
-            _ => return Err(not_expressible(path)),
+        match last {
+            Some(last) => last.check(record, ContentFormat::TLV)?,
+            None => return Err(not_expressible(path)),
         }
-        self.go_to(out, path, path)?;
-        self.last = Last {
-            path,
-            kind: LastKind::Place,
+        let container = match (record.value.is_some(), path.len()) {
+            (true, 3) => path.truncated(2),
+            (true, 4) => path.truncated(3),
+            // The base itself needs no container of its own, unless it is a resource.
+            (false, 1 | 2) if path == self.base => path,
+            (false, 2 | 3) => path,
+            _ => return Err(not_expressible(path)),
         };
-        Ok(())
-    }
-
-    /// Closes the containers that do not hold `path`, and opens those down to `container`.
-    #[inline(never)]
-    fn go_to(&mut self, out: &mut Out<'_>, path: Path, container: Path) -> Result<(), EncodeError> {
-        self.close_all_but_parents_of(out, path)?;
+        while let Some(innermost) = self.innermost() {
+            if innermost.path.contains(&path) {
+                break;
+            }
+            self.close(out, innermost)?;
+        }
+        // Nearly every container: a Multiple Resource of an instance whose place is known.
+        if container.len() == 3 && self.base.len() == 2 {
+            return match self.depth {
+                0 => self.open(out, Kind::Multiple, container),
+                _ => Ok(()),
+            };
+        }
         self.open_down_to(out, container)
     }
 
     pub(crate) fn finish(mut self, out: &mut Out<'_>) -> Result<(), EncodeError> {
-        while self.depth > 0 {
-            self.close(out)?;
+        while let Some(innermost) = self.innermost() {
+            self.close(out, innermost)?;
         }
         Ok(())
     }
 
+    #[inline(always)]
     fn innermost(&self) -> Option<Container> {
-        self.open.get(self.depth.checked_sub(1)?).copied()
-    }
-
-    fn close_all_but_parents_of(
-        &mut self,
-        out: &mut Out<'_>,
-        path: Path,
-    ) -> Result<(), EncodeError> {
-        while let Some(container) = self.innermost() {
-            if container.path.contains(&path) {
-                break;
-            }
-            self.close(out)?;
-        }
-        Ok(())
+        self.open.get(self.depth.wrapping_sub(1)).copied()
     }
 
     /// Opens the containers from the innermost one down to `path`, where the base does not
     /// imply them.
+    #[inline(never)]
     fn open_down_to(&mut self, out: &mut Out<'_>, path: Path) -> Result<(), EncodeError> {
         let open = self.innermost().map_or(0, |container| container.path.len());
         // A base of an instance implies its Object Instance; so does a resource. A base of a
@@ -184,49 +128,55 @@ impl TlvEncoder {
             } else {
                 Kind::Multiple
             };
-            let id = path.last_id().unwrap_or(0);
             // The device will number this instance (Create): its resources stand alone.
-            if kind == Kind::Instance && id == MAX_ID {
+            if kind == Kind::Instance && path.last_id() == Some(MAX_ID) {
                 continue;
             }
-            self.open(out, kind, path, id)?;
+            self.open(out, kind, path)?;
         }
         Ok(())
     }
 
-    fn open(
-        &mut self,
-        out: &mut Out<'_>,
-        kind: Kind,
-        path: Path,
-        id: u16,
-    ) -> Result<(), EncodeError> {
-        let header = out.len();
-        put_id(out, kind.bits(), id)?;
+    #[inline]
+    fn open(&mut self, out: &mut Out<'_>, kind: Kind, path: Path) -> Result<(), EncodeError> {
+        let at = out.len();
+        header(out, kind, path, 0)?;
         if let Some(place) = self.open.get_mut(self.depth) {
             *place = Container {
-                header,
-                start: out.len(),
                 path,
+                header: at,
+                start: out.len(),
             };
-            self.depth = self.depth.saturating_add(1);
+            self.depth = self.depth.wrapping_add(1);
         }
         Ok(())
     }
 
     /// Fills the length of the innermost container in, moving its elements where the length
     /// needs bytes of its own.
-    fn close(&mut self, out: &mut Out<'_>) -> Result<(), EncodeError> {
-        let Some(container) = self.innermost() else {
+    #[inline]
+    fn close(&mut self, out: &mut Out<'_>, innermost: Container) -> Result<(), EncodeError> {
+        self.depth = self.depth.wrapping_sub(1);
+        let len = out.len().wrapping_sub(innermost.start);
+        if len <= 7 {
+            out.add_bits(innermost.header, len as u8);
             return Ok(());
-        };
-        self.depth = self.depth.saturating_sub(1);
-        let len = out.len().saturating_sub(container.start);
-        let (bits, bytes, count) = length(len).ok_or(not_expressible(container.path))?;
-        let first = out.written(container.header).first().copied().unwrap_or(0);
-        out.set(container.header, first | bits);
-        out.insert(container.start, bytes.get(..count).unwrap_or_default())
+        }
+        insert_length(out, innermost, len)
     }
+}
+
+#[inline(never)]
+fn insert_length(out: &mut Out<'_>, container: Container, len: usize) -> Result<(), EncodeError> {
+    let [_, high, mid, low] = (len as u32).to_be_bytes();
+    let (bits, field) = match len {
+        0..=0xff => (1 << 3, &[low][..]),
+        0x100..=0xffff => (2 << 3, &[mid, low][..]),
+        0x1_0000..=MAX_LENGTH => (3 << 3, &[high, mid, low][..]),
+        _ => return Err(not_expressible(container.path)),
+    };
+    out.add_bits(container.header, bits);
+    out.insert(container.start, field)
 }
 
 const fn not_expressible(path: Path) -> EncodeError {
@@ -234,31 +184,6 @@ const fn not_expressible(path: Path) -> EncodeError {
         path,
         format: ContentFormat::TLV,
     }
-}
-
-/// Writes type byte and id; the length bits are left 0.
-fn put_id(out: &mut Out<'_>, bits: u8, id: u16) -> Result<(), EncodeError> {
-    match u8::try_from(id) {
-        Ok(id) => out.put(&[bits, id]),
-        Err(_) => {
-            let [high, low] = id.to_be_bytes();
-            out.put(&[bits | 0x20, high, low])
-        }
-    }
-}
-
-/// The length bits of the type byte, and the length field with its size.
-fn length(len: usize) -> Option<(u8, [u8; 3], usize)> {
-    if len > MAX_LENGTH {
-        return None;
-    }
-    let [_, high, mid, low] = (len as u32).to_be_bytes();
-    Some(match len {
-        0..=7 => (low, [0; 3], 0),
-        8..=0xff => (1 << 3, [low, 0, 0], 1),
-        0x100..=0xffff => (2 << 3, [mid, low, 0], 2),
-        _ => (3 << 3, [high, mid, low], 3),
-    })
 }
 
 /// Writes a header, put together in one register.
@@ -295,7 +220,11 @@ fn header(out: &mut Out<'_>, kind: Kind, path: Path, len: usize) -> Result<(), E
 
 /// Writes a value in its shortest form (TS-Core §7.5.5, App. C).
 #[inline]
-fn leaf(out: &mut Out<'_>, kind: Kind, path: Path, value: &Value<'_>) -> Result<(), EncodeError> {
+fn leaf(out: &mut Out<'_>, path: Path, value: &Value<'_>) -> Result<(), EncodeError> {
+    let kind = match path.len() {
+        3 => Kind::Resource,
+        _ => Kind::ResourceInstance,
+    };
     let (bits, width) = match value {
         Value::String(text) | Value::CoreLink(text) => {
             header(out, kind, path, text.len())?;
