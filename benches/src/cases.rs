@@ -306,9 +306,7 @@ fn encode_case(
         if let Some(time) = base_time {
             encoder = encoder.base_time(time);
         }
-        for record in black_box(&records) {
-            encoder.push(record)?;
-        }
+        encoder.push_all(black_box(&records))?;
         encoder.finish()
     });
     let rivals = match format {

@@ -65,6 +65,24 @@ impl Last {
         Self { path, kind, bound }
     }
 
+    /// The path of the last record, if that is a value or there is none.
+    #[inline(always)]
+    pub(crate) fn value_path(&self) -> Option<Path> {
+        match self.kind {
+            LastKind::Place => None,
+            LastKind::None | LastKind::Value => Some(self.path),
+        }
+    }
+
+    /// A value at this path was written.
+    pub(crate) fn set_value(&mut self, path: Path) {
+        *self = Self {
+            path,
+            kind: LastKind::Value,
+            bound: path.last_sibling(),
+        };
+    }
+
     /// True for a value whose path differs from `path` in nothing but a lower last id.
     #[inline(always)]
     fn is_older_sibling_of(&self, path: Path) -> bool {
@@ -176,21 +194,19 @@ impl<'b> Encoder<'b> {
     #[inline]
     pub fn push(&mut self, record: &Record<'_>) -> Result<(), EncodeError> {
         let path = record.path;
-        let beside_last = record.value.is_some() && self.last.is_older_sibling_of(path);
-        if !beside_last && !self.base.contains(&path) {
+        let last = self.last;
+        let beside_last = record.value.is_some() && last.is_older_sibling_of(path);
+        if beside_last {
+            self.last.path = path;
+        } else if self.base.contains(&path) {
+            self.last = Last::of(record);
+        } else {
             return Err(EncodeError::OutsideBase {
                 path,
                 base: self.base,
             });
         }
-        let last = match beside_last {
-            true => None,
-            false => Some(self.last),
-        };
-        match beside_last {
-            true => self.last.path = path,
-            false => self.last = Last::of(record),
-        }
+        let last = (!beside_last).then_some(&last);
         match &mut self.format {
             Format::Single { format, written } => {
                 single::push(&mut self.out, *format, self.base, written, record)
@@ -202,27 +218,59 @@ impl<'b> Encoder<'b> {
         }
     }
 
+    /// Appends records, as [`Encoder::push`] does one by one.
+    ///
+    /// It is the fast way to write many of them: the loop stands inside of the format.
+    ///
+    /// # Errors
+    /// As [`Encoder::push`].
+    #[inline]
+    pub fn push_all<'r, 'v: 'r>(
+        &mut self,
+        records: impl IntoIterator<Item = &'r Record<'v>>,
+    ) -> Result<(), EncodeError> {
+        let mut records = records.into_iter();
+        loop {
+            let odd = match &mut self.format {
+                Format::Tlv(tlv) => {
+                    tlv.usual_records(&mut self.out, &mut self.last, &mut records)?
+                }
+                _ => records.next(),
+            };
+            match odd {
+                Some(record) => self.push(record)?,
+                None => return Ok(()),
+            }
+        }
+    }
+
     /// Ends the payload and returns its length in bytes.
     ///
     /// # Errors
     /// [`EncodeError::BufferTooSmall`]; [`EncodeError::NotExpressible`] if a format of one value
     /// got none.
+    #[inline]
     pub fn finish(mut self) -> Result<usize, EncodeError> {
-        match self.format {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<usize, EncodeError> {
+        let out = &mut self.out;
+        match &mut self.format {
             Format::Single {
                 format,
                 written: false,
             } => {
                 return Err(EncodeError::NotExpressible {
                     path: self.base,
-                    format,
+                    format: *format,
                 });
             }
             Format::Single { .. } => {}
-            Format::Tlv(tlv) => tlv.finish(&mut self.out)?,
-            Format::Senml(pack) => pack.finish(&mut self.out)?,
-            Format::OmaJson(pack) => pack.finish(&mut self.out)?,
-            Format::LwCbor(maps) => maps.finish(&mut self.out)?,
+            Format::Tlv(tlv) => tlv.finish(out)?,
+            Format::Senml(pack) => pack.finish(out)?,
+            Format::OmaJson(pack) => pack.finish(out)?,
+            Format::LwCbor(maps) => maps.finish(out)?,
         }
         Ok(self.out.len())
     }

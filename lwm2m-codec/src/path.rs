@@ -223,6 +223,21 @@ impl Path {
         }
     }
 
+    /// True for the path of a resource or Resource Instance that comes after this path and that no
+    /// value at this path shuts out.
+    #[inline(always)]
+    pub(crate) const fn is_lower_than_value(&self, other: &Self) -> bool {
+        match other.len {
+            3 => self.packed < other.packed,
+            // Below a resource that is a value itself, there is no place for instances.
+            4 => {
+                self.packed < other.packed
+                    && (self.len == 4 || self.packed < other.packed & !0xffff)
+            }
+            _ => false,
+        }
+    }
+
     /// True for a path above `low`, up to `high`, that has as many ids as `high`.
     #[inline(always)]
     pub(crate) const fn is_between(&self, low: &Self, high: &Self) -> bool {

@@ -54,7 +54,7 @@ impl<'r> LwCborEncoder<'r> {
         &mut self,
         out: &mut Out<'_>,
         record: &Record<'_>,
-        last: Option<Last>,
+        last: Option<&Last>,
     ) -> Result<(), EncodeError> {
         let path = record.path;
         let not_expressible = EncodeError::NotExpressible {
@@ -88,7 +88,7 @@ impl<'r> LwCborEncoder<'r> {
         Ok(())
     }
 
-    pub(crate) fn finish(mut self, out: &mut Out<'_>) -> Result<(), EncodeError> {
+    pub(crate) fn finish(&mut self, out: &mut Out<'_>) -> Result<(), EncodeError> {
         while self.depth > 0 {
             self.close_map(out)?;
         }

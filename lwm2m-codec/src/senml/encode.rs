@@ -156,7 +156,7 @@ impl<'r> SenmlEncoder<'r> {
         })
     }
 
-    pub(crate) fn finish(self, out: &mut Out<'_>) -> Result<(), EncodeError> {
+    pub(crate) fn finish(&self, out: &mut Out<'_>) -> Result<(), EncodeError> {
         match (self.is_json(), self.state == State::Start) {
             (true, true) => out.put(b"[]"),
             (true, false) => out.byte(b']'),

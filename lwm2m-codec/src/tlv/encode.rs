@@ -42,13 +42,64 @@ impl TlvEncoder {
         })
     }
 
+    /// Writes records for as long as nothing but values of the base comes, which is an Object
+    /// Instance; returns the first record that is not one.
+    ///
+    /// Nearly every payload consists of these. They need no more than a glance at the last path.
+    #[inline(never)]
+    pub(crate) fn usual_records<'r, 'v: 'r>(
+        &mut self,
+        out: &mut Out<'_>,
+        last: &mut Last,
+        records: &mut impl Iterator<Item = &'r Record<'v>>,
+    ) -> Result<Option<&'r Record<'v>>, EncodeError> {
+        let Some(mut before) = last.value_path().filter(|_| self.base.len() == 2) else {
+            return Ok(records.next());
+        };
+        // Below an Object Instance, there is no container but one Multiple Resource.
+        let mut multiple = self.innermost();
+        let odd = loop {
+            let Some(record) = records.next() else {
+                break None;
+            };
+            let path = record.path;
+            let Some(value) = &record.value else {
+                break Some(record);
+            };
+            let in_order = before.is_lower_than_value(&path) && self.base.contains(&path);
+            if !in_order || record.time.is_some() {
+                break Some(record);
+            }
+            if !multiple.is_some_and(|multiple| multiple.path.contains(&path)) {
+                if let Some(multiple) = multiple {
+                    close(out, multiple)?;
+                }
+                multiple = match path.len() {
+                    3 => None,
+                    _ => Some(open(out, Kind::Multiple, path.truncated(3))?),
+                };
+            }
+            leaf(out, path, value)?;
+            before = path;
+        };
+        self.depth = 0;
+        if let (Some(multiple), [place, ..]) = (multiple, &mut self.open) {
+            *place = multiple;
+            self.depth = 1;
+        }
+        if !before.is_root() {
+            last.set_value(before);
+        }
+        Ok(odd)
+    }
+
     /// Writes a record; `last` is the one before, unless this one is a value beside it.
     #[inline(never)]
     pub(crate) fn push(
         &mut self,
         out: &mut Out<'_>,
         record: &Record<'_>,
-        last: Option<Last>,
+        last: Option<&Last>,
     ) -> Result<(), EncodeError> {
         if last.is_some() || record.time.is_some() {
             self.go_to(out, record, last)?;
@@ -66,7 +117,7 @@ impl TlvEncoder {
         &mut self,
         out: &mut Out<'_>,
         record: &Record<'_>,
-        last: Option<Last>,
+        last: Option<&Last>,
     ) -> Result<(), EncodeError> {
         let path = record.path;
         match last {
@@ -85,7 +136,8 @@ impl TlvEncoder {
             if innermost.path.contains(&path) {
                 break;
             }
-            self.close(out, innermost)?;
+            self.depth = self.depth.wrapping_sub(1);
+            close(out, innermost)?;
         }
         // Nearly every container: a Multiple Resource of an instance whose place is known.
         if container.len() == 3 && self.base.len() == 2 {
@@ -97,9 +149,10 @@ impl TlvEncoder {
         self.open_down_to(out, container)
     }
 
-    pub(crate) fn finish(mut self, out: &mut Out<'_>) -> Result<(), EncodeError> {
+    pub(crate) fn finish(&mut self, out: &mut Out<'_>) -> Result<(), EncodeError> {
         while let Some(innermost) = self.innermost() {
-            self.close(out, innermost)?;
+            self.depth = self.depth.wrapping_sub(1);
+            close(out, innermost)?;
         }
         Ok(())
     }
@@ -139,31 +192,36 @@ impl TlvEncoder {
 
     #[inline]
     fn open(&mut self, out: &mut Out<'_>, kind: Kind, path: Path) -> Result<(), EncodeError> {
-        let at = out.len();
-        header(out, kind, path, 0)?;
         if let Some(place) = self.open.get_mut(self.depth) {
-            *place = Container {
-                path,
-                header: at,
-                start: out.len(),
-            };
+            *place = open(out, kind, path)?;
             self.depth = self.depth.wrapping_add(1);
         }
         Ok(())
     }
+}
 
-    /// Fills the length of the innermost container in, moving its elements where the length
-    /// needs bytes of its own.
-    #[inline]
-    fn close(&mut self, out: &mut Out<'_>, innermost: Container) -> Result<(), EncodeError> {
-        self.depth = self.depth.wrapping_sub(1);
-        let len = out.len().wrapping_sub(innermost.start);
-        if len <= 7 {
-            out.add_bits(innermost.header, len as u8);
-            return Ok(());
-        }
-        insert_length(out, innermost, len)
+/// Begins a container: type byte and id.
+#[inline]
+fn open(out: &mut Out<'_>, kind: Kind, path: Path) -> Result<Container, EncodeError> {
+    let at = out.len();
+    header(out, kind, path, 0)?;
+    Ok(Container {
+        path,
+        header: at,
+        start: out.len(),
+    })
+}
+
+/// Fills the length of a container in, moving its elements where the length needs bytes of its
+/// own.
+#[inline]
+fn close(out: &mut Out<'_>, container: Container) -> Result<(), EncodeError> {
+    let len = out.len().wrapping_sub(container.start);
+    if len <= 7 {
+        out.add_bits(container.header, len as u8);
+        return Ok(());
     }
+    insert_length(out, container, len)
 }
 
 #[inline(never)]
