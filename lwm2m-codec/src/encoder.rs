@@ -65,8 +65,8 @@ impl Last {
         Self { path, kind, bound }
     }
 
-    /// The path of the last record, if that is a value or there is none.
-    #[inline(always)]
+    /// The path of the last record if that is a value; the root if there is none.
+    #[inline]
     pub(crate) fn value_path(&self) -> Option<Path> {
         match self.kind {
             LastKind::Place => None,

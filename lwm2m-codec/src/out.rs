@@ -63,25 +63,36 @@ impl<'b> Out<'b> {
         Ok(())
     }
 
+    /// The next `N` bytes, if there is room for them: to be written at once, and then counted by
+    /// [`Out::advance`] as far as they are needed.
+    #[inline(always)]
+    pub(crate) fn window<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
+        self.buf.get_mut(self.len..)?.first_chunk_mut()
+    }
+
+    /// Counts bytes that were written into a window.
+    #[inline(always)]
+    pub(crate) fn advance(&mut self, len: usize) {
+        self.len = self.len.wrapping_add(len);
+    }
+
     /// Appends the first `len` bytes of a word, 8 at most.
     ///
     /// Where there is room the whole word is stored, which is one instruction; what follows
     /// overwrites the rest.
     #[inline(always)]
     pub(crate) fn word(&mut self, word: u64, len: usize) -> Result<(), EncodeError> {
-        let bytes = word.to_be_bytes();
-        let place = self.buf.get_mut(self.len..);
-        match place.and_then(|place| place.first_chunk_mut()) {
-            Some(place) => *place = bytes,
-            None => return self.put_slowly(bytes.get(..len).unwrap_or_default()),
+        match self.window() {
+            Some(window) => *window = word.to_be_bytes(),
+            None => return self.put_slowly(word, len),
         }
-        self.len = self.len.wrapping_add(len);
+        self.advance(len);
         Ok(())
     }
 
     #[cold]
-    fn put_slowly(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        self.put(bytes)
+    fn put_slowly(&mut self, word: u64, len: usize) -> Result<(), EncodeError> {
+        self.put(word.to_be_bytes().get(..len).unwrap_or_default())
     }
 
     /// What was written from `start` on.

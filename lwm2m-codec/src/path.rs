@@ -223,18 +223,19 @@ impl Path {
         }
     }
 
-    /// True for the path of a resource or Resource Instance that comes after this path and that no
-    /// value at this path shuts out.
+    /// A number that orders places of values: the ids one after another.
     #[inline(always)]
-    pub(crate) const fn is_lower_than_value(&self, other: &Self) -> bool {
-        match other.len {
-            3 => self.packed < other.packed,
-            // Below a resource that is a value itself, there is no place for instances.
-            4 => {
-                self.packed < other.packed
-                    && (self.len == 4 || self.packed < other.packed & !0xffff)
-            }
-            _ => false,
+    pub(crate) const fn place(&self) -> u64 {
+        self.packed
+    }
+
+    /// The first place that a value at this path leaves free: a resource that is a value shuts
+    /// out its instances.
+    #[inline(always)]
+    pub(crate) const fn next_place(&self) -> Option<u64> {
+        match self.len {
+            0..=3 => self.packed.checked_add(0x1_0000),
+            _ => self.packed.checked_add(1),
         }
     }
 

@@ -53,34 +53,50 @@ impl TlvEncoder {
         last: &mut Last,
         records: &mut impl Iterator<Item = &'r Record<'v>>,
     ) -> Result<Option<&'r Record<'v>>, EncodeError> {
-        let Some(mut before) = last.value_path().filter(|_| self.base.len() == 2) else {
-            return Ok(records.next());
-        };
         // Below an Object Instance, there is no container but one Multiple Resource.
         let mut multiple = self.innermost();
+        let (first, end) = (self.base.place(), self.base.place() | 0xffff_ffff);
+        let next = match last.value_path() {
+            Some(path) if path.is_root() => Some(first),
+            Some(path) => path.next_place(),
+            None => None,
+        };
+        let Some(mut next) = next.filter(|_| self.base.len() == 2) else {
+            return Ok(records.next());
+        };
+        let mut before = Path::ROOT;
         let odd = loop {
             let Some(record) = records.next() else {
                 break None;
             };
-            let path = record.path;
-            let Some(value) = &record.value else {
+            let (path, place) = (record.path, record.path.place());
+            if place < next || place > end || record.time.is_some() {
+                break Some(record);
+            }
+            let (Some(value), Some(after)) = (&record.value, path.next_place()) else {
                 break Some(record);
             };
-            let in_order = before.is_lower_than_value(&path) && self.base.contains(&path);
-            if !in_order || record.time.is_some() {
-                break Some(record);
-            }
-            if !multiple.is_some_and(|multiple| multiple.path.contains(&path)) {
-                if let Some(multiple) = multiple {
-                    close(out, multiple)?;
+            let (kind, id) = match path.len() {
+                3 => (Kind::Resource, place >> 16),
+                4 => (Kind::ResourceInstance, place),
+                _ => break Some(record),
+            };
+            let resource = place & !0xffff;
+            match multiple {
+                Some(multiple) if multiple.path.place() == resource => {}
+                Some(before) => {
+                    close(out, before)?;
+                    multiple = None;
                 }
-                multiple = match path.len() {
-                    3 => None,
-                    _ => Some(open(out, Kind::Multiple, path.truncated(3))?),
-                };
+                None => {}
             }
-            leaf(out, path, value)?;
-            before = path;
+            if kind == Kind::ResourceInstance && multiple.is_none() {
+                multiple = Some(open(out, Kind::Multiple, path.truncated(3))?);
+            }
+            if !short_leaf(out, kind, id as u16, value) {
+                leaf(out, path, value)?;
+            }
+            (before, next) = (path, after);
         };
         self.depth = 0;
         if let (Some(multiple), [place, ..]) = (multiple, &mut self.open) {
@@ -276,14 +292,57 @@ fn header(out: &mut Out<'_>, kind: Kind, path: Path, len: usize) -> Result<(), E
     out.word(word, (bits / 8) as usize)
 }
 
+/// Writes a value as nearly every one is: with an id of one byte, and in one piece; false, having
+/// written nothing, for any other.
+#[inline(always)]
+fn short_leaf(out: &mut Out<'_>, kind: Kind, id: u16, value: &Value<'_>) -> bool {
+    let Ok(id) = u8::try_from(id) else {
+        return false;
+    };
+    let head = (u64::from(kind.bits()) << 56) | (u64::from(id) << 48);
+    let bytes = match value {
+        Value::String(text) | Value::CoreLink(text) => text.as_plain_bytes(),
+        Value::Opaque(bytes) => bytes.as_plain(),
+        number => {
+            let (Some((bits, width)), Some(window)) = (number_bits(number), out.window()) else {
+                return false;
+            };
+            if width > 4 {
+                return false;
+            }
+            // Type byte, id and value fit in one word.
+            let unused = 64usize.wrapping_sub(width.wrapping_mul(8)) as u32;
+            let value = bits.wrapping_shl(unused) >> 16;
+            *window = (head | ((width as u64) << 56) | value).to_be_bytes();
+            out.advance(width.wrapping_add(2));
+            return true;
+        }
+    };
+    let Some((bytes, window)) = bytes.zip(out.window()) else {
+        return false;
+    };
+    let (word, size) = match bytes.len() {
+        len @ 0..=7 => (head | ((len as u64) << 56), 2usize),
+        len @ 8..=0xff => (head | (1 << 59) | ((len as u64) << 40), 3),
+        _ => return false,
+    };
+    *window = word.to_be_bytes();
+    out.advance(size);
+    if out.short(bytes).is_ok() {
+        return true;
+    }
+    out.truncate(out.len().wrapping_sub(size));
+    false
+}
+
 /// Writes a value in its shortest form (TS-Core §7.5.5, App. C).
-#[inline]
+#[inline(never)]
 fn leaf(out: &mut Out<'_>, path: Path, value: &Value<'_>) -> Result<(), EncodeError> {
     let kind = match path.len() {
         3 => Kind::Resource,
         _ => Kind::ResourceInstance,
     };
-    let (bits, width) = match value {
+    match value {
         Value::String(text) | Value::CoreLink(text) => {
             header(out, kind, path, text.len())?;
             return out.text(*text);
@@ -292,6 +351,18 @@ fn leaf(out: &mut Out<'_>, path: Path, value: &Value<'_>) -> Result<(), EncodeEr
             header(out, kind, path, bytes.len())?;
             return out.bytes(*bytes);
         }
+        _ => {}
+    }
+    let (bits, width) = number_bits(value).ok_or(not_expressible(path))?;
+    header(out, kind, path, width)?;
+    let unused = 64usize.wrapping_sub(width.wrapping_mul(8)) as u32;
+    out.word(bits.wrapping_shl(unused), width)
+}
+
+/// The bits of a value of fixed size, and how many bytes they take.
+#[inline(always)]
+fn number_bits(value: &Value<'_>) -> Option<(u64, usize)> {
+    Some(match value {
         Value::Integer(number) | Value::Time(number) => {
             // Numbers and their complements need the same width: the sign and what differs.
             let magnitude = (number ^ (number >> 63)) as u64;
@@ -311,23 +382,12 @@ fn leaf(out: &mut Out<'_>, path: Path, value: &Value<'_>) -> Result<(), EncodeEr
             let bits = (u64::from(link.object) << 16) | u64::from(link.instance);
             (bits, 4)
         }
-        Value::Null => return Err(not_expressible(path)),
-    };
-    let unused = 64usize.wrapping_sub(width.wrapping_mul(8)) as u32;
-    let value = bits.wrapping_shl(unused);
-    let id = path.last_id().unwrap_or(0);
-    if width <= 4 && id <= 0xff {
-        // Type byte, id and value fit in one register.
-        let first = u64::from(kind.bits()) | width as u64;
-        let word = (first << 56) | (u64::from(id) << 48) | (value >> 16);
-        return out.word(word, width.wrapping_add(2));
-    }
-    header(out, kind, path, width)?;
-    out.word(value, width)
+        _ => return None,
+    })
 }
 
 /// How many bytes a number takes: 1, 2, 4 or 8.
-#[inline]
+#[inline(always)]
 const fn width(number: u64) -> usize {
     match number {
         0..=0xff => 1,
