@@ -65,12 +65,19 @@ impl Last {
         Self { path, kind, bound }
     }
 
-    /// The path of the last record if that is a value; the root if there is none.
-    #[inline]
-    pub(crate) fn value_path(&self) -> Option<Path> {
+    /// The last place that can't be taken any more, as [`Path::place_below`] counts below
+    /// `instance`; `None` if the last record is not one of its values.
+    pub(crate) fn last_place_below(&self, instance: Path) -> Option<i64> {
         match self.kind {
             LastKind::Place => None,
-            LastKind::None | LastKind::Value => Some(self.path),
+            LastKind::None => Some(-1),
+            LastKind::Value => self
+                .path
+                .place_below(instance)
+                .map(|place| match self.path.len() {
+                    3 => place | 0xffff,
+                    _ => place,
+                }),
         }
     }
 

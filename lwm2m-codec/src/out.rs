@@ -120,6 +120,25 @@ impl<'b> Out<'b> {
         }
     }
 
+    /// Inserts a byte at `at`, moving what follows, which are 16 bytes at most; false if there is
+    /// not room enough to do so at once.
+    #[inline(always)]
+    pub(crate) fn insert_byte(&mut self, at: usize, byte: u8) -> bool {
+        let window = self
+            .buf
+            .get_mut(at..)
+            .and_then(<[u8]>::first_chunk_mut::<17>);
+        let Some(window) = window else {
+            return false;
+        };
+        if let (Some(moved), [first, rest @ ..]) = (window.first_chunk::<16>().copied(), window) {
+            *first = byte;
+            *rest = moved;
+        }
+        self.len = self.len.wrapping_add(1);
+        true
+    }
+
     /// Inserts bytes at `at`, moving what follows.
     pub(crate) fn insert(&mut self, at: usize, bytes: &[u8]) -> Result<(), EncodeError> {
         let gap = at.saturating_add(bytes.len());

@@ -223,19 +223,14 @@ impl Path {
         }
     }
 
-    /// A number that orders places of values: the ids one after another.
+    /// Resource ID and Resource Instance ID in one number of 32 bits; `None` if this path does not
+    /// lie below an instance. A resource has the same number as its first instance.
     #[inline(always)]
-    pub(crate) const fn place(&self) -> u64 {
-        self.packed
-    }
-
-    /// The first place that a value at this path leaves free: a resource that is a value shuts
-    /// out its instances.
-    #[inline(always)]
-    pub(crate) const fn next_place(&self) -> Option<u64> {
-        match self.len {
-            0..=3 => self.packed.checked_add(0x1_0000),
-            _ => self.packed.checked_add(1),
+    pub(crate) const fn place_below(&self, instance: Self) -> Option<i64> {
+        let place = self.packed.wrapping_sub(instance.packed);
+        match place > u32::MAX as u64 || instance.len != 2 {
+            true => None,
+            false => Some(place as i64),
         }
     }
 

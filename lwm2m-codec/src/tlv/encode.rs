@@ -53,58 +53,67 @@ impl TlvEncoder {
         last: &mut Last,
         records: &mut impl Iterator<Item = &'r Record<'v>>,
     ) -> Result<Option<&'r Record<'v>>, EncodeError> {
-        // Below an Object Instance, there is no container but one Multiple Resource.
-        let mut multiple = self.innermost();
-        let (first, end) = (self.base.place(), self.base.place() | 0xffff_ffff);
-        let next = match last.value_path() {
-            Some(path) if path.is_root() => Some(first),
-            Some(path) => path.next_place(),
-            None => None,
-        };
-        let Some(mut next) = next.filter(|_| self.base.len() == 2) else {
+        let instance = self.base;
+        let Some(mut taken) = last
+            .last_place_below(instance)
+            .filter(|_| instance.len() == 2)
+        else {
             return Ok(records.next());
         };
-        let mut before = Path::ROOT;
+        // Below an Object Instance, there is no container but one Multiple Resource.
+        let mut multiple = self.innermost();
+        let mut previous = None;
         let odd = loop {
             let Some(record) = records.next() else {
                 break None;
             };
-            let (path, place) = (record.path, record.path.place());
-            if place < next || place > end || record.time.is_some() {
-                break Some(record);
-            }
-            let (Some(value), Some(after)) = (&record.value, path.next_place()) else {
+            let Some(place) = record
+                .path
+                .place_below(instance)
+                .filter(|place| *place > taken)
+            else {
                 break Some(record);
             };
-            let (kind, id) = match path.len() {
-                3 => (Kind::Resource, place >> 16),
-                4 => (Kind::ResourceInstance, place),
+            let Some(value) = &record.value else {
+                break Some(record);
+            };
+            if record.time.is_some() {
+                break Some(record);
+            }
+            let (kind, id) = match record.path.len() {
+                3 => {
+                    if let Some(before) = multiple {
+                        close(out, before)?;
+                        multiple = None;
+                    }
+                    taken = place | 0xffff;
+                    (Kind::Resource, place >> 16)
+                }
+                4 => {
+                    let resource = record.path.truncated(3);
+                    if multiple.is_none_or(|multiple| multiple.path != resource) {
+                        if let Some(before) = multiple {
+                            close(out, before)?;
+                        }
+                        multiple = Some(open(out, Kind::Multiple, resource)?);
+                    }
+                    taken = place;
+                    (Kind::ResourceInstance, place & 0xffff)
+                }
                 _ => break Some(record),
             };
-            let resource = place & !0xffff;
-            match multiple {
-                Some(multiple) if multiple.path.place() == resource => {}
-                Some(before) => {
-                    close(out, before)?;
-                    multiple = None;
-                }
-                None => {}
-            }
-            if kind == Kind::ResourceInstance && multiple.is_none() {
-                multiple = Some(open(out, Kind::Multiple, path.truncated(3))?);
-            }
             if !short_leaf(out, kind, id as u16, value) {
-                leaf(out, path, value)?;
+                leaf(out, record.path, value)?;
             }
-            (before, next) = (path, after);
+            previous = Some(record);
         };
         self.depth = 0;
         if let (Some(multiple), [place, ..]) = (multiple, &mut self.open) {
             *place = multiple;
             self.depth = 1;
         }
-        if !before.is_root() {
-            last.set_value(before);
+        if let Some(previous) = previous {
+            last.set_value(previous.path);
         }
         Ok(odd)
     }
@@ -237,6 +246,10 @@ fn close(out: &mut Out<'_>, container: Container) -> Result<(), EncodeError> {
         out.add_bits(container.header, len as u8);
         return Ok(());
     }
+    if len <= 16 && out.insert_byte(container.start, len as u8) {
+        out.add_bits(container.header, 1 << 3);
+        return Ok(());
+    }
     insert_length(out, container, len)
 }
 
@@ -299,17 +312,17 @@ fn short_leaf(out: &mut Out<'_>, kind: Kind, id: u16, value: &Value<'_>) -> bool
     let Ok(id) = u8::try_from(id) else {
         return false;
     };
+    let Some(window) = out.window() else {
+        return false;
+    };
     let head = (u64::from(kind.bits()) << 56) | (u64::from(id) << 48);
     let bytes = match value {
         Value::String(text) | Value::CoreLink(text) => text.as_plain_bytes(),
         Value::Opaque(bytes) => bytes.as_plain(),
         number => {
-            let (Some((bits, width)), Some(window)) = (number_bits(number), out.window()) else {
+            let Some((bits, width @ 0..=4)) = number_bits(number) else {
                 return false;
             };
-            if width > 4 {
-                return false;
-            }
             // Type byte, id and value fit in one word.
             let unused = 64usize.wrapping_sub(width.wrapping_mul(8)) as u32;
             let value = bits.wrapping_shl(unused) >> 16;
@@ -318,7 +331,7 @@ fn short_leaf(out: &mut Out<'_>, kind: Kind, id: u16, value: &Value<'_>) -> bool
             return true;
         }
     };
-    let Some((bytes, window)) = bytes.zip(out.window()) else {
+    let Some(bytes) = bytes else {
         return false;
     };
     let (word, size) = match bytes.len() {
