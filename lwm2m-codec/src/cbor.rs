@@ -1,5 +1,7 @@
 //! The parts of CBOR that the formats need (RFC 8949): a pull reader and a writer.
 
+pub(crate) mod short;
+
 use core::str;
 
 use crate::name::Piece;
@@ -76,6 +78,17 @@ impl<'a> Reader<'a> {
 
     pub(crate) const fn rest(&self) -> &'a [u8] {
         self.rest
+    }
+
+    /// Goes on from here.
+    #[inline]
+    pub(crate) const fn set_rest(&mut self, rest: &'a [u8]) {
+        self.rest = rest;
+    }
+
+    /// Length of the payload.
+    pub(crate) const fn payload_len(&self) -> usize {
+        self.len
     }
 
     /// Does rare work with a copy of the reader, so that this one can stay in registers.
@@ -299,10 +312,7 @@ impl<'a> Reader<'a> {
         }
         let at = self.pos();
         let bytes = self.take(usize::try_from(head.value).unwrap_or(usize::MAX))?;
-        match str::from_utf8(bytes) {
-            Ok(text) => Ok(Text::new(text)),
-            Err(error) => Err(invalid_utf8(error, at)),
-        }
+        Text::from_utf8(bytes).map_err(|valid| invalid_utf8(valid, at))
     }
 
     #[inline]
@@ -334,7 +344,7 @@ impl<'a> Reader<'a> {
             let at = self.pos();
             let chunk = self.take(usize::try_from(head.value).unwrap_or(usize::MAX))?;
             if major == major::TEXT {
-                str::from_utf8(chunk).map_err(|error| invalid_utf8(error, at))?;
+                str::from_utf8(chunk).map_err(|error| invalid_utf8(error.valid_up_to(), at))?;
             }
         }
     }
@@ -430,8 +440,8 @@ const fn limit(at: usize, what: &'static str) -> DecodeError {
 }
 
 #[cold]
-fn invalid_utf8(error: str::Utf8Error, at: usize) -> DecodeError {
-    let at = at.saturating_add(error.valid_up_to());
+fn invalid_utf8(valid: usize, at: usize) -> DecodeError {
+    let at = at.saturating_add(valid);
     DecodeError::new(at, DecodeErrorKind::InvalidUtf8)
 }
 

@@ -79,6 +79,11 @@ impl Rules<'_> {
         Ok(())
     }
 
+    /// True if no record at or below this path needs to be checked.
+    pub(crate) const fn admits_all_below(&self, path: Path) -> bool {
+        !self.within_base || self.base.contains(&path)
+    }
+
     /// What was read from, or is to be written to.
     pub(crate) const fn base(&self) -> Path {
         self.base
@@ -242,11 +247,26 @@ impl<'a> Decoder<'a> {
         &mut self,
         mut each: impl FnMut(Record<'a>) -> Result<(), E>,
     ) -> Result<(), E> {
+        let result = self.visit_rest(&mut each);
+        self.format = Format::Done;
+        result
+    }
+
+    #[inline]
+    fn visit_rest<E: From<DecodeError>>(
+        &mut self,
+        each: &mut impl FnMut(Record<'a>) -> Result<(), E>,
+    ) -> Result<(), E> {
         loop {
-            if let Format::Tlv(tlv) = &mut self.format {
-                if tlv.usual_records(&self.rules, &mut each)? {
-                    return Ok(());
+            match &mut self.format {
+                Format::Tlv(tlv) => {
+                    if tlv.usual_records(&self.rules, each)? {
+                        return Ok(());
+                    }
                 }
+                Format::LwCbor(maps) => maps.usual_records(&self.rules, each)?,
+                Format::SenmlCbor(pack) => pack.usual_records(&mut self.rules, each)?,
+                _ => {}
             }
             if !self.advance()? {
                 return Ok(());

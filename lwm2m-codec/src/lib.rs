@@ -54,6 +54,7 @@ mod text;
 mod tlv;
 mod value;
 mod version;
+mod word;
 
 pub use attributes::Attributes;
 pub use bytes::Bytes;

@@ -124,6 +124,13 @@ impl<'a> Pack<'a> {
         self.last_root = name.root();
     }
 
+    /// The path below which names are, if nothing else of the pack holds for their records but the
+    /// base time.
+    fn usual_base(&self, rules: &Rules<'_>) -> Option<Path> {
+        let base = self.base?;
+        (self.base_value == 0.0 && rules.admits_all_below(base)).then_some(base)
+    }
+
     /// Resolves a record, after all its fields were read (RFC 8428 §4.6).
     #[inline(always)]
     pub(crate) fn resolve(

@@ -3,7 +3,7 @@
 use super::Kind;
 use crate::{
     DecodeError, DecodeErrorKind, MAX_ID, MAX_RECORDS, ObjectLink, Path, Record, Text, Type, Value,
-    decoder::Rules,
+    decoder::Rules, word::first_word,
 };
 
 /// An Object Instance holds Multiple Resources, which hold values: two containers at most.
@@ -398,22 +398,4 @@ fn invalid(at: usize, wanted: Option<Type>) -> DecodeError {
         Some(wanted) => DecodeErrorKind::InvalidValue(wanted),
     };
     DecodeError::new(at, kind)
-}
-
-/// The first eight bytes; zeros stand for what is missing.
-#[inline(always)]
-fn first_word(bytes: &[u8]) -> u64 {
-    match bytes.first_chunk() {
-        Some(chunk) => u64::from_be_bytes(*chunk),
-        None => short_word(bytes),
-    }
-}
-
-#[inline(never)]
-fn short_word(bytes: &[u8]) -> u64 {
-    let missing = 8u32.saturating_sub(bytes.len() as u32).wrapping_mul(8);
-    let word = bytes
-        .iter()
-        .fold(0, |word, byte| (word << 8) | u64::from(*byte));
-    word.checked_shl(missing).unwrap_or(0)
 }
