@@ -458,19 +458,26 @@ fn no_value(at: usize) -> DecodeError {
 /// Writes a head in its shortest form.
 #[inline]
 pub(crate) fn write_head(out: &mut Out<'_>, major: u8, value: u64) -> Result<(), EncodeError> {
-    let first = u64::from(major << 5);
-    // First byte and argument, and how many bytes they are.
-    let (word, len) = match value {
-        0..=23 => return out.byte(major << 5 | value as u8),
-        24..=0xff => (((first | 24) << 8) | value, 2usize),
-        0x100..=0xffff => (((first | 25) << 16) | value, 3),
-        0x1_0000..=0xffff_ffff => (((first | 26) << 32) | value, 5),
-        _ => {
+    match short_head(major, value) {
+        Some((word, len)) => out.word(word, len),
+        None => {
             out.byte(major << 5 | 27)?;
-            return out.word(value, 8);
+            out.word(value, 8)
         }
-    };
-    out.word(to_front(word, len), len)
+    }
+}
+
+/// A head of five bytes at most, in its shortest form, at the front of a word; and its length.
+#[inline(always)]
+const fn short_head(major: u8, value: u64) -> Option<(u64, usize)> {
+    let first = (major as u64) << 61;
+    Some(match value {
+        0..=23 => (first | value << 56, 1),
+        24..=0xff => (first | 24 << 56 | value << 48, 2),
+        0x100..=0xffff => (first | 25 << 56 | value << 40, 3),
+        0x1_0000..=0xffff_ffff => (first | 26 << 56 | value << 24, 5),
+        _ => return None,
+    })
 }
 
 /// Shifts the last `len` bytes of a word to its front.

@@ -242,7 +242,11 @@ impl<'b> Encoder<'b> {
                 Format::Tlv(tlv) => {
                     tlv.usual_records(&mut self.out, &mut self.last, &mut records)?
                 }
-                _ => records.next(),
+                Format::LwCbor(maps) => {
+                    maps.usual_records(&mut self.out, &mut self.last, &mut records)?
+                }
+                Format::Senml(pack) => pack.usual_records(&mut self.out, &mut records)?,
+                Format::Single { .. } | Format::OmaJson(_) => records.next(),
             };
             match odd {
                 Some(record) => self.push(record)?,

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::{
-    Bytes, EncodeError, Text,
+    Bytes, EncodeError, Path, Text,
     bytes::Alphabet,
     bytes::{base64_group, to_base64},
 };
@@ -88,6 +88,16 @@ impl<'b> Out<'b> {
         }
         self.advance(len);
         Ok(())
+    }
+
+    /// Appends a text of eight bytes at most that is known to the compiler.
+    #[inline(always)]
+    pub(crate) fn literal<const N: usize>(&mut self, text: &[u8; N]) -> Result<(), EncodeError> {
+        let word = text
+            .iter()
+            .fold(0, |word, byte| (word << 8) | u64::from(*byte));
+        let unused = 64usize.wrapping_sub(N.wrapping_mul(8)) as u32;
+        self.word(word.wrapping_shl(unused), N)
     }
 
     #[cold]
@@ -264,9 +274,12 @@ const DECIMAL_BOUND: u32 = 100_000_000;
 
 /// The digits of a number below [`DECIMAL_BOUND`] at the start of a word, and how many they are.
 #[inline]
-fn decimal(value: u32) -> (u64, usize) {
+pub(crate) fn decimal(value: u32) -> (u64, usize) {
     if value < 10 {
         return ((u64::from(value) | 0x30) << 56, 1);
+    }
+    if value < 100 {
+        return ((pair(value) | 0x3030) << 48, 2);
     }
     let word = eight_digits(value);
     // Zeros differ from '0' in no bit but those of '0': the first other digit tells where to cut.
@@ -275,16 +288,39 @@ fn decimal(value: u32) -> (u64, usize) {
     (word, 8usize.wrapping_sub(zeros as usize))
 }
 
+/// The ids of a path below an Object Instance with a slash between them, at the start of a word,
+/// and their length; `None` for more than eight bytes.
+#[inline(always)]
+pub(crate) fn short_name(path: Path) -> Option<(u64, usize)> {
+    let (resource, len) = decimal(u32::from(path.resource_id()?));
+    let Some(instance) = path.resource_instance_id() else {
+        return Some((resource, len));
+    };
+    let (instance, more) = decimal(u32::from(instance));
+    let end = len.wrapping_add(1);
+    if end.wrapping_add(more) > 8 {
+        return None;
+    }
+    let shift = (end as u32).wrapping_mul(8);
+    let slash = u64::from(b'/').wrapping_shl(64u32.wrapping_sub(shift));
+    let word = resource | slash | instance.wrapping_shr(shift);
+    Some((word, end.wrapping_add(more)))
+}
+
+/// The two digits of a number below 100, a byte each.
+#[inline(always)]
+const fn pair(value: u32) -> u64 {
+    (((value / 10) << 8) | (value % 10)) as u64
+}
+
 /// The last eight digits of a number, as ASCII.
 #[inline]
 fn eight_digits(value: u32) -> u64 {
     let mut word = 0u64;
     let mut left = value;
     for place in 0..4u32 {
-        let pair = left % 100;
+        word |= pair(left % 100).wrapping_shl(place.wrapping_mul(16));
         left /= 100;
-        let digits = u64::from(((pair / 10) << 8) | (pair % 10));
-        word |= digits.wrapping_shl(place.wrapping_mul(16));
     }
     word | 0x3030_3030_3030_3030
 }

@@ -4,8 +4,8 @@
 //! too: that is for the [`Reader`](super::Reader), which knows all forms and names what is wrong.
 //! A value made at once, of the type wanted, costs a third of what it does through its steps.
 
-use super::{FALSE, TRUE, major};
-use crate::{Text, Type, Value, number, word::first_word};
+use super::{FALSE, TRUE, major, short_head};
+use crate::{Text, Type, Value, number, out::Out, word::first_word};
 
 /// Reads a value of the type wanted.
 #[inline(always)]
@@ -103,4 +103,74 @@ fn float_of(bytes: &[u8], word: u64) -> Option<(f64, usize)> {
             (number as f64, size)
         }
     })
+}
+
+/// Writes a value that fits in one word, or a string in one piece; false, having written nothing,
+/// for any other, and where there is little room.
+#[inline(always)]
+pub(crate) fn write_value(out: &mut Out<'_>, value: &Value<'_>) -> bool {
+    let bytes = match value {
+        Value::String(text) | Value::CoreLink(text) => text.as_plain_bytes(),
+        Value::Opaque(bytes) => bytes.as_plain(),
+        _ => return write_number(out, value),
+    };
+    let major = match value {
+        Value::Opaque(_) => major::BYTES,
+        _ => major::TEXT,
+    };
+    let Some((bytes, (word, size))) =
+        bytes.and_then(|bytes| Some((bytes, short_head(major, bytes.len() as u64)?)))
+    else {
+        return false;
+    };
+    let Some(window) = out.window() else {
+        return false;
+    };
+    *window = word.to_be_bytes();
+    out.advance(size);
+    if out.short(bytes).is_ok() {
+        return true;
+    }
+    out.truncate(out.len().wrapping_sub(size));
+    false
+}
+
+#[inline(always)]
+fn write_number(out: &mut Out<'_>, value: &Value<'_>) -> bool {
+    let Some(window) = out.window::<9>() else {
+        return false;
+    };
+    let head = match value {
+        Value::Integer(number) | Value::Time(number) => {
+            // The complement of a negative number is -1 - n, which is what CBOR writes.
+            let sign = number >> 63;
+            short_head((sign & 1) as u8, (number ^ sign) as u64)
+        }
+        Value::Unsigned(number) => short_head(major::UNSIGNED, *number),
+        Value::Boolean(value) => short_head(major::OTHER, u64::from(FALSE | u8::from(*value))),
+        Value::Float(number) => {
+            let single = *number as f32;
+            if f64::from(single) != *number {
+                if number.is_nan() {
+                    return false;
+                }
+                let [first, rest @ ..] = window;
+                *first = 0xfb;
+                *rest = number.to_be_bytes();
+                out.advance(9);
+                return true;
+            }
+            Some(match number::to_half(single) {
+                Some(half) => ((0xf9 << 56) | (u64::from(half) << 40), 3),
+                None => ((0xfa << 56) | (u64::from(single.to_bits()) << 24), 5),
+            })
+        }
+        _ => None,
+    };
+    let (Some((word, size)), [first @ .., _]) = (head, window) else {
+        return false;
+    };
+    *first = word.to_be_bytes();
+    out.advance(size);
+    true
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     ContentFormat, EncodeError, Path, Record,
-    cbor::{self, major},
+    cbor::{self, major, short},
     encoder::Last,
     out::Out,
 };
@@ -17,6 +17,16 @@ struct Map {
     at: usize,
     count: u64,
     path: Path,
+}
+
+impl Map {
+    /// Writes the head of a map; the count of its entries comes later.
+    #[inline]
+    fn begin(out: &mut Out<'_>, path: Path) -> Result<Self, EncodeError> {
+        let at = out.len();
+        out.byte(major::MAP << 5)?;
+        Ok(Self { at, count: 0, path })
+    }
 }
 
 /// Writes one key for the base path, then a map for each level below it.
@@ -47,6 +57,89 @@ impl<'r> LwCborEncoder<'r> {
 
     pub(crate) fn set_root(&mut self, root: &'r str) {
         self.root = root.trim_matches('/');
+    }
+
+    /// Writes records for as long as nothing but values of the base comes, which is an Object
+    /// Instance; returns the first record that is not one.
+    #[inline(never)]
+    pub(crate) fn usual_records<'i, 'v: 'i>(
+        &mut self,
+        out: &mut Out<'_>,
+        last: &mut Last,
+        records: &mut impl Iterator<Item = &'i Record<'v>>,
+    ) -> Result<Option<&'i Record<'v>>, EncodeError> {
+        let instance = self.base;
+        let mut inner = match (self.depth, &self.open) {
+            (1, _) => None,
+            (2, [_, inner, ..]) => Some(*inner),
+            _ => return Ok(records.next()),
+        };
+        let taken = last.last_place_below(instance);
+        let (Some(mut taken), [outer, ..]) = (taken, &mut self.open) else {
+            return Ok(records.next());
+        };
+        let mut previous = None;
+        let odd = loop {
+            let Some(record) = records.next() else {
+                break None;
+            };
+            let Some(place) = record
+                .path
+                .place_below(instance)
+                .filter(|place| *place > taken)
+            else {
+                break Some(record);
+            };
+            let Some(value) = &record.value else {
+                break Some(record);
+            };
+            if record.time.is_some() {
+                break Some(record);
+            }
+            let key = match record.path.len() {
+                3 => {
+                    if let Some(map) = inner.take() {
+                        cbor::set_count(out, map.at, major::MAP, map.count)?;
+                    }
+                    taken = place | 0xffff;
+                    outer.count = outer.count.wrapping_add(1);
+                    place >> 16
+                }
+                4 => {
+                    let resource = record.path.truncated(3);
+                    let mut map = match inner.filter(|map| map.path == resource) {
+                        Some(map) => map,
+                        None => {
+                            if let Some(map) = inner {
+                                cbor::set_count(out, map.at, major::MAP, map.count)?;
+                            }
+                            outer.count = outer.count.wrapping_add(1);
+                            cbor::write_head(out, major::UNSIGNED, place as u64 >> 16)?;
+                            Map::begin(out, resource)?
+                        }
+                    };
+                    map.count = map.count.wrapping_add(1);
+                    inner = Some(map);
+                    taken = place;
+                    place & 0xffff
+                }
+                _ => break Some(record),
+            };
+            cbor::write_head(out, major::UNSIGNED, key as u64)?;
+            if !short::write_value(out, value) {
+                cbor::write_value(out, value)?;
+            }
+            previous = Some(record);
+        };
+        self.depth = 1;
+        if let (Some(map), [_, place, ..]) = (inner, &mut self.open) {
+            *place = map;
+            self.depth = 2;
+        }
+        if let Some(previous) = previous {
+            last.set_value(previous.path);
+        }
+        Ok(odd)
     }
 
     #[inline(never)]
@@ -145,14 +238,10 @@ impl<'r> LwCborEncoder<'r> {
 
     fn open_map(&mut self, out: &mut Out<'_>, path: Path) -> Result<(), EncodeError> {
         if let Some(place) = self.open.get_mut(self.depth) {
-            *place = Map {
-                at: out.len(),
-                count: 0,
-                path,
-            };
+            *place = Map::begin(out, path)?;
             self.depth = self.depth.saturating_add(1);
         }
-        out.byte(major::MAP << 5)
+        Ok(())
     }
 
     fn close_map(&mut self, out: &mut Out<'_>) -> Result<(), EncodeError> {

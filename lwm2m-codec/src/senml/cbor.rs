@@ -22,6 +22,10 @@ mod label {
     pub(super) const BOOLEAN: u8 = 4;
     pub(super) const TIME: u8 = 6;
     pub(super) const DATA: u8 = 8;
+    /// -2.
+    pub(super) const BASE_NAME: u8 = 0x21;
+    /// -3.
+    pub(super) const BASE_TIME: u8 = 0x22;
 
     /// The label of a value.
     pub(super) const fn of(data_type: Type) -> u8 {
@@ -68,25 +72,45 @@ impl<'a> SenmlCborDecoder<'a> {
         self.reader.pos()
     }
 
-    /// Passes records on for as long as nothing but a name, a value of the type wanted and a time
-    /// comes, in this order and in short forms, with names below the base name. What is left, and
-    /// what is wrong, is for [`Self::next_record`].
+    /// Passes records on for as long as nothing but base name, base time, name, a value of the type
+    /// wanted and time comes, in this order and in short forms. What is left, and what is wrong, is
+    /// for [`Self::next_record`], which reads its record anew.
     #[inline(never)]
     pub(crate) fn usual_records<E>(
         &mut self,
         rules: &mut Rules<'_>,
         each: &mut impl FnMut(Record<'a>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (Some(base), Some(mut left)) = (self.pack.usual_base(rules), self.left) else {
+        // So few records need not be counted.
+        let few = self.reader.payload_len() / MIN_RECORD <= MAX_RECORDS;
+        let Some(mut left) = self.left.filter(|_| few && self.pack.is_usual()) else {
             return Ok(());
         };
-        // So few records need not be counted.
-        if self.reader.payload_len() / MIN_RECORD > MAX_RECORDS {
-            return Ok(());
-        }
+        let mut base = self.pack.usual_base(rules);
         let mut rest = self.reader.rest();
         while left > 0 {
-            let [head @ (0xa2 | 0xa3), label::NAME, name @ ..] = rest else {
+            let [head @ 0xa2..=0xa5, body @ ..] = rest else {
+                break;
+            };
+            let (mut fields, mut body) = (head & 7, body);
+            if let [label::BASE_NAME, name @ ..] = body {
+                let Some((name, after)) = short::string(name, major::TEXT) else {
+                    break;
+                };
+                if !self.pack.read_usual_base_name(name) {
+                    break;
+                }
+                base = self.pack.usual_base(rules);
+                (body, fields) = (after, fields.wrapping_sub(1));
+            }
+            if let [label::BASE_TIME, time @ ..] = body {
+                let Some((seconds, after)) = short::integer(time) else {
+                    break;
+                };
+                self.pack.base_time = Some(seconds as f64);
+                (body, fields) = (after, fields.wrapping_sub(1));
+            }
+            let (Some(base), [label::NAME, name @ ..]) = (base, body) else {
                 break;
             };
             let Some((name, body)) = short::string(name, major::TEXT) else {
@@ -95,20 +119,18 @@ impl<'a> SenmlCborDecoder<'a> {
             let Some(path) = ids_below(base, name) else {
                 break;
             };
-            let Some(wanted) = rules.type_of(path) else {
-                break;
-            };
-            let Some((_, body)) = body
-                .split_first()
-                .filter(|(label, _)| **label == label::of(wanted))
+            let (Some(wanted), Some((label, body))) = (rules.type_of(path), body.split_first())
             else {
                 break;
             };
+            if *label != label::of(wanted) {
+                break;
+            }
             let Some((value, mut after)) = short::value(body, wanted) else {
                 break;
             };
             let mut time = self.pack.base_time;
-            if *head == 0xa3 {
+            if fields == 3 {
                 let [label::TIME, body @ ..] = after else {
                     break;
                 };
@@ -117,14 +139,13 @@ impl<'a> SenmlCborDecoder<'a> {
                 };
                 time = Some(time.unwrap_or(0.0) + seconds as f64);
                 after = rest;
+            } else if fields != 2 {
+                break;
             }
             rest = after;
             left = left.wrapping_sub(1);
-            each(Record {
-                path,
-                time,
-                value: Some(value),
-            })?;
+            let value = Some(value);
+            each(Record { path, time, value })?;
         }
         self.left = Some(left);
         self.reader.set_rest(rest);

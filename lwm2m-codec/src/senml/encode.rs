@@ -3,9 +3,9 @@
 use crate::{
     ContentFormat, EncodeError, Path, Record, Value,
     bytes::Alphabet,
-    cbor::{self, major},
+    cbor::{self, major, short},
     json, number,
-    out::Out,
+    out::{Out, short_name},
 };
 
 /// Writes SenML in JSON or CBOR.
@@ -69,6 +69,55 @@ impl<'r> SenmlEncoder<'r> {
         )
     }
 
+    /// Writes records for as long as nothing but values of the base comes, which is an Object
+    /// Instance, with short ids; returns the first record that is not one.
+    #[inline(never)]
+    pub(crate) fn usual_records<'i, 'v: 'i>(
+        &mut self,
+        out: &mut Out<'_>,
+        records: &mut impl Iterator<Item = &'i Record<'v>>,
+    ) -> Result<Option<&'i Record<'v>>, EncodeError> {
+        if self.state != State::BaseSlash || self.base.len() != 2 {
+            return Ok(records.next());
+        }
+        let is_json = self.is_json();
+        loop {
+            let Some(record) = records.next() else {
+                return Ok(None);
+            };
+            let (Some(value), Some(_)) = (&record.value, record.path.place_below(self.base)) else {
+                return Ok(Some(record));
+            };
+            let (Some(name), Ok(time)) = (short_name(record.path), self.time(record)) else {
+                return Ok(Some(record));
+            };
+            self.count = self.count.wrapping_add(1);
+            if !is_json {
+                write_short_cbor(out, name, value, time)?;
+            } else if !write_short_json(out, name, value, time)? {
+                return Err(EncodeError::NotExpressible {
+                    path: record.path,
+                    format: self.format,
+                });
+            }
+        }
+    }
+
+    /// The time that a record states; an error for one that can't be written.
+    #[inline(always)]
+    fn time(&self, record: &Record<'_>) -> Result<Option<f64>, ()> {
+        // A base time would give a time to a record that has none.
+        let time = match (self.base_time, record.time) {
+            (Some(base), Some(time)) => Some(time - base).filter(|t| *t != 0.0),
+            (Some(_), None) => return Err(()),
+            (None, time) => time,
+        };
+        match time {
+            Some(time) if !time.is_finite() => Err(()),
+            time => Ok(time),
+        }
+    }
+
     #[inline(never)]
     pub(crate) fn push(
         &mut self,
@@ -79,15 +128,9 @@ impl<'r> SenmlEncoder<'r> {
             path: record.path,
             format: self.format,
         };
-        // A base time would give a time to a record that has none.
-        let time = match (self.base_time, record.time) {
-            (Some(base), Some(time)) => Some(time - base).filter(|t| *t != 0.0),
-            (Some(_), None) => return Err(not_expressible),
-            (None, time) => time,
-        };
-        if time.is_some_and(|time| !time.is_finite()) {
+        let Ok(time) = self.time(record) else {
             return Err(not_expressible);
-        }
+        };
         let first = self.state == State::Start;
         let base_name = self.base_name(record);
         let entry = Entry {
@@ -277,6 +320,49 @@ pub(crate) fn json_key(out: &mut Out<'_>, start: usize, key: &[u8]) -> Result<()
     out.put(key)
 }
 
+/// Writes a record of name, value and time that is not the first; false if its value has no JSON
+/// form.
+#[inline(always)]
+fn write_short_json(
+    out: &mut Out<'_>,
+    (name, len): (u64, usize),
+    value: &Value<'_>,
+    time: Option<f64>,
+) -> Result<bool, EncodeError> {
+    out.literal(b",{\"n\":\"")?;
+    out.word(name, len)?;
+    match value {
+        Value::String(text) | Value::CoreLink(text) => {
+            out.literal(b"\",\"vs\":")?;
+            json::write_string(out, *text)?;
+        }
+        Value::Integer(number) | Value::Time(number) => {
+            out.literal(b"\",\"v\":")?;
+            out.signed(*number)?;
+        }
+        Value::Float(number) => {
+            out.literal(b"\",\"v\":")?;
+            if !number::write_float(out, *number)? {
+                return Ok(false);
+            }
+        }
+        value => {
+            out.literal(b"\",")?;
+            if !write_json_value(out, value)? {
+                return Ok(false);
+            }
+        }
+    }
+    if let Some(time) = time {
+        out.literal(b",\"t\":")?;
+        if !number::write_float(out, time)? {
+            return Ok(false);
+        }
+    }
+    out.byte(b'}')?;
+    Ok(true)
+}
+
 fn write_json_value(out: &mut Out<'_>, value: &Value<'_>) -> Result<bool, EncodeError> {
     match value {
         Value::String(text) | Value::CoreLink(text) => {
@@ -312,6 +398,30 @@ fn write_json_value(out: &mut Out<'_>, value: &Value<'_>) -> Result<bool, Encode
     Ok(true)
 }
 
+/// Writes a record of name, value and time that is not the first.
+#[inline(always)]
+fn write_short_cbor(
+    out: &mut Out<'_>,
+    (name, len): (u64, usize),
+    value: &Value<'_>,
+    time: Option<f64>,
+) -> Result<(), EncodeError> {
+    // The head of the map, the label of the name and the head of its text.
+    let map = if time.is_some() { 0xa3 } else { 0xa2 };
+    let head: u64 = (map << 16) | 0x60 | len as u64;
+    out.word(head << 40, 3)?;
+    out.word(name, len)?;
+    write_cbor_label(out, value)?;
+    if !short::write_value(out, value) {
+        cbor::write_value(out, value)?;
+    }
+    if let Some(time) = time {
+        cbor::write_integer(out, 6)?;
+        cbor::write_time(out, time)?;
+    }
+    Ok(())
+}
+
 /// Writes a record as a map.
 fn write_cbor(out: &mut Out<'_>, entry: &Entry<'_, '_>) -> Result<(), EncodeError> {
     let count = usize::from(entry.base_name.is_some())
@@ -333,13 +443,7 @@ fn write_cbor(out: &mut Out<'_>, entry: &Entry<'_, '_>) -> Result<(), EncodeErro
         cbor::write_as_text(out, |out| name.write(out))?;
     }
     if let Some(value) = &entry.value {
-        match value {
-            Value::ObjectLink(_) => cbor::write_text(out, "vlo".into())?,
-            Value::String(_) | Value::CoreLink(_) => cbor::write_integer(out, 3)?,
-            Value::Boolean(_) => cbor::write_integer(out, 4)?,
-            Value::Opaque(_) => cbor::write_integer(out, 8)?,
-            _ => cbor::write_integer(out, 2)?,
-        }
+        write_cbor_label(out, value)?;
         cbor::write_value(out, value)?;
     }
     if let Some(time) = entry.time {
@@ -347,4 +451,15 @@ fn write_cbor(out: &mut Out<'_>, entry: &Entry<'_, '_>) -> Result<(), EncodeErro
         cbor::write_time(out, time)?;
     }
     Ok(())
+}
+
+#[inline]
+fn write_cbor_label(out: &mut Out<'_>, value: &Value<'_>) -> Result<(), EncodeError> {
+    out.byte(match value {
+        Value::ObjectLink(_) => return cbor::write_text(out, "vlo".into()),
+        Value::String(_) | Value::CoreLink(_) => 3,
+        Value::Boolean(_) => 4,
+        Value::Opaque(_) => 8,
+        _ => 2,
+    })
 }
