@@ -266,6 +266,7 @@ impl<'a> Decoder<'a> {
                 }
                 Format::LwCbor(maps) => maps.usual_records(&self.rules, each)?,
                 Format::SenmlCbor(pack) => pack.usual_records(&mut self.rules, each)?,
+                Format::SenmlJson(pack) => pack.usual_records(&mut self.rules, each)?,
                 _ => {}
             }
             if !self.advance()? {

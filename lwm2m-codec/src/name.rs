@@ -63,10 +63,24 @@ impl<'a> Piece<'a> {
 /// Reads one or more ids with slashes between them, below a path; `None` for anything else.
 #[inline]
 pub(crate) fn ids_below(path: Path, piece: &[u8]) -> Option<Path> {
-    let mut path = path;
-    // Ids have at most five digits: 16 bits could overflow, 32 can't.
+    let (path, rest) = leading_ids(path, piece)?;
+    rest.is_empty().then_some(path)
+}
+
+/// Reads the same up to a quote, and returns what follows it.
+#[inline(always)]
+pub(crate) fn ids_to_quote(path: Path, piece: &[u8]) -> Option<(Path, &[u8])> {
+    let (path, rest) = leading_ids(path, piece)?;
+    Some((path, rest.strip_prefix(b"\"")?))
+}
+
+/// Reads ids with slashes between them, as far as they go.
+#[inline(always)]
+fn leading_ids(path: Path, piece: &[u8]) -> Option<(Path, &[u8])> {
+    let (mut path, mut rest) = (path, piece);
+    // The id whose digits come; of five digits at most, so that 32 bits can't overflow.
     let (mut id, mut digits) = (0u32, 0u32);
-    for byte in piece {
+    while let [byte, more @ ..] = rest {
         let digit = u32::from(byte.wrapping_sub(b'0'));
         if digit < 10 {
             if (id == 0 && digits > 0) || digits > 4 {
@@ -78,13 +92,14 @@ pub(crate) fn ids_below(path: Path, piece: &[u8]) -> Option<Path> {
             path = path.child(u16::try_from(id).ok()?)?;
             (id, digits) = (0, 0);
         } else {
-            return None;
+            break;
         }
+        rest = more;
     }
-    match digits {
-        0 => None,
-        _ => path.child(u16::try_from(id).ok()?),
+    if digits == 0 {
+        return None;
     }
+    Some((path.child(u16::try_from(id).ok()?)?, rest))
 }
 
 /// Reads a name in pieces, without joining them.

@@ -197,6 +197,40 @@ impl<'b> Out<'b> {
         self.unsigned(value.unsigned_abs())
     }
 
+    /// Writes a float that has six decimal places at most and nine digits before the point; false,
+    /// having written nothing, for any other.
+    ///
+    /// Of decimals with 15 digits at most, no two are the same float. If one with six places is
+    /// the float, it thus is the shortest, but for zeros at its end.
+    #[inline]
+    pub(crate) fn short_decimal(&mut self, value: f64) -> Result<bool, EncodeError> {
+        const SCALE: u64 = 1_000_000;
+        const BOUND: f64 = 1e15;
+        let magnitude = value.abs();
+        let scaled = magnitude * SCALE as f64 + 0.5;
+        if scaled.is_nan() || scaled >= BOUND {
+            return Ok(false);
+        }
+        let digits = scaled as u64;
+        // Both are exact, so that the quotient is what the decimal stands for.
+        if digits as f64 / SCALE as f64 != magnitude {
+            return Ok(false);
+        }
+        if value.is_sign_negative() {
+            self.byte(b'-')?;
+        }
+        self.unsigned(digits / SCALE)?;
+        let fraction = (digits % SCALE) as u32;
+        if fraction > 0 {
+            // A point for the second of two zeros before the six digits.
+            let word = eight_digits(fraction).wrapping_shl(8);
+            let word = (word & (u64::MAX >> 8)) | (u64::from(b'.') << 56);
+            let zeros = ((word >> 8) ^ 0x30_3030_3030_3030).trailing_zeros() / 8;
+            self.word(word, 7usize.wrapping_sub(zeros as usize))?;
+        }
+        Ok(true)
+    }
+
     /// Writes text, resolved.
     #[inline]
     pub(crate) fn text(&mut self, text: Text<'_>) -> Result<(), EncodeError> {
