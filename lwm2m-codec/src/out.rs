@@ -54,7 +54,8 @@ impl<'b> Out<'b> {
     /// Appends bytes that are usually few.
     #[inline]
     pub(crate) fn short(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        let end = self.len.saturating_add(bytes.len());
+        // No two slices together are longer than addresses reach.
+        let end = self.len.wrapping_add(bytes.len());
         match self.buf.get_mut(self.len..end) {
             Some(place) => copy_short(place, bytes),
             None => return Err(self.full()),
@@ -279,21 +280,26 @@ impl<'b> Out<'b> {
 }
 
 /// Copies between slices of one length, short ones in registers: a call costs more than that.
-#[inline]
+#[inline(always)]
 fn copy_short(to: &mut [u8], from: &[u8]) {
-    match from.len() {
-        0 => {}
-        1 => copy_ends::<1>(to, from),
-        2 | 3 => copy_ends::<2>(to, from),
-        4..=7 => copy_ends::<4>(to, from),
-        8..=15 => copy_ends::<8>(to, from),
-        16..=32 => copy_ends::<16>(to, from),
-        _ => to.copy_from_slice(from),
+    let len = from.len();
+    if len > 32 {
+        to.copy_from_slice(from);
+    } else if len >= 16 {
+        copy_ends::<16>(to, from);
+    } else if len >= 8 {
+        copy_ends::<8>(to, from);
+    } else if len >= 4 {
+        copy_ends::<4>(to, from);
+    } else if len >= 2 {
+        copy_ends::<2>(to, from);
+    } else {
+        copy_ends::<1>(to, from);
     }
 }
 
 /// Copies the first and the last `N` bytes, which may overlap.
-#[inline]
+#[inline(always)]
 fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) {
     if let (Some(to), Some(from)) = (to.first_chunk_mut::<N>(), from.first_chunk()) {
         *to = *from;

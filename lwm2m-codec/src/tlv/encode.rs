@@ -250,20 +250,26 @@ fn close(out: &mut Out<'_>, container: Container) -> Result<(), EncodeError> {
         out.add_bits(container.header, 1 << 3);
         return Ok(());
     }
-    insert_length(out, container, len)
+    insert_length(out, container.header, container.start)
+        .map_err(|error| error.unwrap_or(not_expressible(container.path)))
 }
 
 #[inline(never)]
-fn insert_length(out: &mut Out<'_>, container: Container, len: usize) -> Result<(), EncodeError> {
+fn insert_length(
+    out: &mut Out<'_>,
+    header: usize,
+    start: usize,
+) -> Result<(), Option<EncodeError>> {
+    let len = out.len().wrapping_sub(start);
     let [_, high, mid, low] = (len as u32).to_be_bytes();
     let (bits, field) = match len {
         0..=0xff => (1 << 3, &[low][..]),
         0x100..=0xffff => (2 << 3, &[mid, low][..]),
         0x1_0000..=MAX_LENGTH => (3 << 3, &[high, mid, low][..]),
-        _ => return Err(not_expressible(container.path)),
+        _ => return Err(None),
     };
-    out.add_bits(container.header, bits);
-    out.insert(container.start, field)
+    out.add_bits(header, bits);
+    out.insert(start, field).map_err(Some)
 }
 
 const fn not_expressible(path: Path) -> EncodeError {
