@@ -456,7 +456,7 @@ fn no_value(at: usize) -> DecodeError {
 }
 
 /// Writes a head in its shortest form.
-#[inline]
+#[inline(always)]
 pub(crate) fn write_head(out: &mut Out<'_>, major: u8, value: u64) -> Result<(), EncodeError> {
     match short_head(major, value) {
         Some((word, len)) => out.word(word, len),
@@ -486,7 +486,7 @@ const fn to_front(word: u64, len: usize) -> u64 {
     word.wrapping_shl(64u32.wrapping_sub((len as u32).wrapping_mul(8)))
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn write_integer(out: &mut Out<'_>, value: i64) -> Result<(), EncodeError> {
     // The complement of a negative number is -1 - n, which is what CBOR writes.
     let sign = value >> 63;
@@ -549,7 +549,7 @@ pub(crate) fn write_as_text(
 }
 
 /// Replaces the one-byte head at `at` by one with this argument.
-#[inline]
+#[inline(always)]
 pub(crate) fn set_count(
     out: &mut Out<'_>,
     at: usize,
@@ -560,7 +560,7 @@ pub(crate) fn set_count(
         out.set(at, (major << 5) | count as u8);
         return Ok(());
     }
-    set_long_count(out, at, major, count)
+    out.apart(|out| set_long_count(out, at, major, count))
 }
 
 #[inline(never)]
@@ -576,7 +576,7 @@ fn set_long_count(out: &mut Out<'_>, at: usize, major: u8, count: u64) -> Result
 }
 
 /// Writes a value (TS-Core App. C).
-#[inline]
+#[inline(never)]
 pub(crate) fn write_value(out: &mut Out<'_>, value: &Value<'_>) -> Result<(), EncodeError> {
     match value {
         Value::String(text) | Value::CoreLink(text) => write_text(out, *text),

@@ -24,6 +24,31 @@ impl<'b> Out<'b> {
         self.len
     }
 
+    /// The same buffer, from here on: a loop that writes many short pieces into a copy of its own
+    /// keeps the length in a register. [`Out::resume`] takes it back.
+    #[inline(always)]
+    pub(crate) fn reborrow(&mut self) -> Out<'_> {
+        Out {
+            buf: &mut *self.buf,
+            len: self.len,
+        }
+    }
+
+    /// Goes on where a copy ended.
+    #[inline(always)]
+    pub(crate) fn resume(&mut self, len: usize) {
+        self.len = len;
+    }
+
+    /// Does rare work with a copy, so that this one can stay in registers.
+    #[inline(always)]
+    pub(crate) fn apart<T>(&mut self, work: impl FnOnce(&mut Out<'_>) -> T) -> T {
+        let mut copy = self.reborrow();
+        let result = work(&mut copy);
+        self.len = copy.len;
+        result
+    }
+
     pub(crate) const fn full(&self) -> EncodeError {
         EncodeError::BufferTooSmall {
             capacity: self.buf.len(),
@@ -41,7 +66,7 @@ impl<'b> Out<'b> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn byte(&mut self, byte: u8) -> Result<(), EncodeError> {
         match self.buf.get_mut(self.len) {
             Some(place) => *place = byte,
@@ -52,7 +77,7 @@ impl<'b> Out<'b> {
     }
 
     /// Appends bytes that are usually few.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn short(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
         // No two slices together are longer than addresses reach.
         let end = self.len.wrapping_add(bytes.len());
@@ -85,7 +110,7 @@ impl<'b> Out<'b> {
     pub(crate) fn word(&mut self, word: u64, len: usize) -> Result<(), EncodeError> {
         match self.window() {
             Some(window) => *window = word.to_be_bytes(),
-            None => return self.put_slowly(word, len),
+            None => return self.apart(|out| out.put_slowly(word, len)),
         }
         self.advance(len);
         Ok(())
@@ -166,22 +191,23 @@ impl<'b> Out<'b> {
     }
 
     /// Writes an id as a decimal number.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn id(&mut self, id: u16) -> Result<(), EncodeError> {
         let (word, len) = decimal(u32::from(id));
         self.word(word, len)
     }
 
     /// Writes a decimal number.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unsigned(&mut self, value: u64) -> Result<(), EncodeError> {
         if value < u64::from(DECIMAL_BOUND) {
             let (word, len) = decimal(value as u32);
             return self.word(word, len);
         }
-        self.long_unsigned(value)
+        self.apart(|out| out.long_unsigned(value))
     }
 
+    #[inline(never)]
     fn long_unsigned(&mut self, value: u64) -> Result<(), EncodeError> {
         const BOUND: u64 = DECIMAL_BOUND as u64;
         let (high, low) = (value / BOUND, value % BOUND);
@@ -190,7 +216,7 @@ impl<'b> Out<'b> {
     }
 
     /// Writes a decimal number with its sign.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn signed(&mut self, value: i64) -> Result<(), EncodeError> {
         if value < 0 {
             self.byte(b'-')?;
@@ -233,11 +259,11 @@ impl<'b> Out<'b> {
     }
 
     /// Writes text, resolved.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn text(&mut self, text: Text<'_>) -> Result<(), EncodeError> {
         match text.as_plain_bytes() {
             Some(plain) => self.short(plain),
-            None => self.resolved(text),
+            None => self.apart(|out| out.resolved(text)),
         }
     }
 

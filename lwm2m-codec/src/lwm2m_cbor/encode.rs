@@ -79,6 +79,8 @@ impl<'r> LwCborEncoder<'r> {
             return Ok(records.next());
         };
         let mut previous = None;
+        let shared = out;
+        let out = &mut shared.reborrow();
         let odd = loop {
             let Some(record) = records.next() else {
                 break None;
@@ -127,10 +129,12 @@ impl<'r> LwCborEncoder<'r> {
             };
             cbor::write_head(out, major::UNSIGNED, key as u64)?;
             if !short::write_value(out, value) {
-                cbor::write_value(out, value)?;
+                out.apart(|out| cbor::write_value(out, value))?;
             }
             previous = Some(record);
         };
+        let len = out.len();
+        shared.resume(len);
         self.depth = 1;
         if let (Some(map), [_, place, ..]) = (inner, &mut self.open) {
             *place = map;

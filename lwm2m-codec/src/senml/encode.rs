@@ -81,15 +81,17 @@ impl<'r> SenmlEncoder<'r> {
             return Ok(records.next());
         }
         let is_json = self.is_json();
-        loop {
+        let shared = out;
+        let out = &mut shared.reborrow();
+        let odd = loop {
             let Some(record) = records.next() else {
-                return Ok(None);
+                break None;
             };
             let (Some(value), Some(_)) = (&record.value, record.path.place_below(self.base)) else {
-                return Ok(Some(record));
+                break Some(record);
             };
             let (Some(name), Ok(time)) = (short_name(record.path), self.time(record)) else {
-                return Ok(Some(record));
+                break Some(record);
             };
             self.count = self.count.wrapping_add(1);
             if !is_json {
@@ -100,7 +102,10 @@ impl<'r> SenmlEncoder<'r> {
                     format: self.format,
                 });
             }
-        }
+        };
+        let len = out.len();
+        shared.resume(len);
+        Ok(odd)
     }
 
     /// The time that a record states; an error for one that can't be written.
@@ -334,7 +339,7 @@ fn write_short_json(
     match value {
         Value::String(text) | Value::CoreLink(text) => {
             out.literal(b"\",\"vs\":")?;
-            json::write_string(out, *text)?;
+            out.apart(|out| json::write_string(out, *text))?;
         }
         Value::Integer(number) | Value::Time(number) => {
             out.literal(b"\",\"v\":")?;
@@ -342,20 +347,20 @@ fn write_short_json(
         }
         Value::Float(number) => {
             out.literal(b"\",\"v\":")?;
-            if !number::write_float(out, *number)? {
+            if !out.apart(|out| number::write_float(out, *number))? {
                 return Ok(false);
             }
         }
         value => {
             out.literal(b"\",")?;
-            if !write_json_value(out, value)? {
+            if !out.apart(|out| write_json_value(out, value))? {
                 return Ok(false);
             }
         }
     }
     if let Some(time) = time {
         out.literal(b",\"t\":")?;
-        if !number::write_float(out, time)? {
+        if !out.apart(|out| number::write_float(out, time))? {
             return Ok(false);
         }
     }
@@ -413,11 +418,11 @@ fn write_short_cbor(
     out.word(name, len)?;
     write_cbor_label(out, value)?;
     if !short::write_value(out, value) {
-        cbor::write_value(out, value)?;
+        out.apart(|out| cbor::write_value(out, value))?;
     }
     if let Some(time) = time {
-        cbor::write_integer(out, 6)?;
-        cbor::write_time(out, time)?;
+        out.byte(6)?;
+        out.apart(|out| cbor::write_time(out, time))?;
     }
     Ok(())
 }
@@ -453,10 +458,10 @@ fn write_cbor(out: &mut Out<'_>, entry: &Entry<'_, '_>) -> Result<(), EncodeErro
     Ok(())
 }
 
-#[inline]
+#[inline(always)]
 fn write_cbor_label(out: &mut Out<'_>, value: &Value<'_>) -> Result<(), EncodeError> {
     out.byte(match value {
-        Value::ObjectLink(_) => return cbor::write_text(out, "vlo".into()),
+        Value::ObjectLink(_) => return out.apart(|out| cbor::write_text(out, "vlo".into())),
         Value::String(_) | Value::CoreLink(_) => 3,
         Value::Boolean(_) => 4,
         Value::Opaque(_) => 8,

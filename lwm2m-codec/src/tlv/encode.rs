@@ -63,6 +63,8 @@ impl TlvEncoder {
         // Below an Object Instance, there is no container but one Multiple Resource.
         let mut multiple = self.innermost();
         let mut previous = None;
+        let shared = out;
+        let out = &mut shared.reborrow();
         let odd = loop {
             let Some(record) = records.next() else {
                 break None;
@@ -103,10 +105,12 @@ impl TlvEncoder {
                 _ => break Some(record),
             };
             if !short_leaf(out, kind, id as u16, value) {
-                leaf(out, record.path, value)?;
+                out.apart(|out| leaf(out, record.path, value))?;
             }
             previous = Some(record);
         };
+        let len = out.len();
+        shared.resume(len);
         self.depth = 0;
         if let (Some(multiple), [place, ..]) = (multiple, &mut self.open) {
             *place = multiple;
@@ -229,7 +233,7 @@ impl TlvEncoder {
 #[inline]
 fn open(out: &mut Out<'_>, kind: Kind, path: Path) -> Result<Container, EncodeError> {
     let at = out.len();
-    header(out, kind, path, 0)?;
+    out.apart(|out| header(out, kind, path, 0))?;
     Ok(Container {
         path,
         header: at,
@@ -250,7 +254,7 @@ fn close(out: &mut Out<'_>, container: Container) -> Result<(), EncodeError> {
         out.add_bits(container.header, 1 << 3);
         return Ok(());
     }
-    insert_length(out, container.header, container.start)
+    out.apart(|out| insert_length(out, container.header, container.start))
         .map_err(|error| error.unwrap_or(not_expressible(container.path)))
 }
 
