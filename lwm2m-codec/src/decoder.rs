@@ -132,39 +132,39 @@ impl<'a> Decoder<'a> {
         payload: &'a [u8],
         types: &'a dyn TypeOf,
     ) -> Result<Self, DecodeError> {
-        // Each arm makes the whole of it: put together after them, it would be copied.
-        let start = |format| Self {
-            rules: Rules {
-                types,
-                base,
-                within_base: false,
-                left: MAX_RECORDS,
-                // The root has no type.
-                known: (Path::ROOT, None),
-            },
-            record: Record::path_only(Path::ROOT),
-            format,
-        };
-        Ok(match format.canonical() {
-            ContentFormat::TLV => start(Format::Tlv(TlvDecoder::new(base, payload)?)),
+        let format = match format.canonical() {
+            ContentFormat::TLV => Format::Tlv(TlvDecoder::new(base, payload)?),
             ContentFormat::SENML_JSON | ContentFormat::SENML_ETCH_JSON => {
-                start(Format::SenmlJson(SenmlJsonDecoder::new(payload)?))
+                Format::SenmlJson(SenmlJsonDecoder::new(payload)?)
             }
             ContentFormat::SENML_CBOR | ContentFormat::SENML_ETCH_CBOR => {
-                start(Format::SenmlCbor(SenmlCborDecoder::new(payload)?))
+                Format::SenmlCbor(SenmlCborDecoder::new(payload)?)
             }
-            ContentFormat::OMA_JSON => start(Format::OmaJson(OmaJsonDecoder::new(base, payload)?)),
-            ContentFormat::LWM2M_CBOR => start(Format::LwCbor(LwCborDecoder::new(payload)?)),
+            ContentFormat::OMA_JSON => Format::OmaJson(OmaJsonDecoder::new(base, payload)?),
+            ContentFormat::LWM2M_CBOR => Format::LwCbor(LwCborDecoder::new(payload)?),
             single if single.is_single_value() => {
                 if base.len() < 3 {
                     return Err(DecodeError::new(0, DecodeErrorKind::InvalidPath));
                 }
-                start(Format::Single(single, Some(payload)))
+                Format::Single(single, Some(payload))
             }
             other => {
                 let kind = DecodeErrorKind::UnsupportedFormat(other);
                 return Err(DecodeError::new(0, kind));
             }
+        };
+        let rules = Rules {
+            types,
+            base,
+            within_base: false,
+            left: MAX_RECORDS,
+            // The root has no type.
+            known: (Path::ROOT, None),
+        };
+        Ok(Self {
+            rules,
+            record: Record::path_only(Path::ROOT),
+            format,
         })
     }
 

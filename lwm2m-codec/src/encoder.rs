@@ -135,34 +135,31 @@ impl<'b> Encoder<'b> {
     /// [`EncodeError::UnsupportedFormat`]; [`EncodeError::NotExpressible`] if the format can't
     /// stand at `base`; [`EncodeError::BufferTooSmall`].
     pub fn new(format: ContentFormat, base: Path, buf: &'b mut [u8]) -> Result<Self, EncodeError> {
-        // Each arm makes the whole of it: put together after them, it would be copied.
         let out = Out::new(buf);
-        let start = move |format| Self {
-            out,
-            base,
-            last: Last::NONE,
-            format,
-        };
-        Ok(match format.canonical() {
-            ContentFormat::TLV => start(Format::Tlv(TlvEncoder::new(base)?)),
+        let format = match format.canonical() {
+            ContentFormat::TLV => Format::Tlv(TlvEncoder::new(base)?),
             senml @ (ContentFormat::SENML_JSON
             | ContentFormat::SENML_CBOR
             | ContentFormat::SENML_ETCH_JSON
-            | ContentFormat::SENML_ETCH_CBOR) => {
-                start(Format::Senml(SenmlEncoder::new(senml, base)))
-            }
-            ContentFormat::OMA_JSON => start(Format::OmaJson(OmaJsonEncoder::new(base))),
-            ContentFormat::LWM2M_CBOR => start(Format::LwCbor(LwCborEncoder::new(base))),
+            | ContentFormat::SENML_ETCH_CBOR) => Format::Senml(SenmlEncoder::new(senml, base)),
+            ContentFormat::OMA_JSON => Format::OmaJson(OmaJsonEncoder::new(base)),
+            ContentFormat::LWM2M_CBOR => Format::LwCbor(LwCborEncoder::new(base)),
             format if format.is_single_value() => {
                 if base.len() < 3 {
                     return Err(EncodeError::NotExpressible { path: base, format });
                 }
-                start(Format::Single {
+                Format::Single {
                     format,
                     written: false,
-                })
+                }
             }
             other => return Err(EncodeError::UnsupportedFormat(other)),
+        };
+        Ok(Self {
+            out,
+            base,
+            last: Last::NONE,
+            format,
         })
     }
 

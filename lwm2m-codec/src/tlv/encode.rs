@@ -60,8 +60,16 @@ impl TlvEncoder {
         else {
             return Ok(records.next());
         };
-        // Below an Object Instance, there is no container but one Multiple Resource.
-        let mut multiple = self.innermost();
+        // Below an Object Instance, there is no container but one Multiple Resource: its place, or
+        // -1 if none is open, the offset of its type byte, and that of its first element.
+        let (mut multiple, mut header, mut start) = match self.innermost() {
+            Some(open) => (
+                open.path.place_below(instance).unwrap_or(-1),
+                open.header,
+                open.start,
+            ),
+            None => (-1, 0, 0),
+        };
         let mut previous = None;
         let shared = out;
         let out = &mut shared.reborrow();
@@ -69,35 +77,32 @@ impl TlvEncoder {
             let Some(record) = records.next() else {
                 break None;
             };
-            let Some(place) = record
-                .path
-                .place_below(instance)
-                .filter(|place| *place > taken)
-            else {
+            let place = record.path.place_below(instance);
+            let Some(place) = place.filter(|place| *place > taken) else {
                 break Some(record);
             };
-            let Some(value) = &record.value else {
+            let (Some(value), None) = (&record.value, record.time) else {
                 break Some(record);
             };
-            if record.time.is_some() {
-                break Some(record);
-            }
+            let resource = place & !0xffff;
             let (kind, id) = match record.path.len() {
                 3 => {
-                    if let Some(before) = multiple {
-                        close(out, before)?;
-                        multiple = None;
+                    if multiple >= 0 {
+                        close(out, header, start, record.path)?;
+                        multiple = -1;
                     }
                     taken = place | 0xffff;
                     (Kind::Resource, place >> 16)
                 }
                 4 => {
-                    let resource = record.path.truncated(3);
-                    if multiple.is_none_or(|multiple| multiple.path != resource) {
-                        if let Some(before) = multiple {
-                            close(out, before)?;
+                    if multiple != resource {
+                        if multiple >= 0 {
+                            close(out, header, start, record.path)?;
                         }
-                        multiple = Some(open(out, Kind::Multiple, resource)?);
+                        header = out.len();
+                        open(out, Kind::Multiple, record.path.truncated(3))?;
+                        start = out.len();
+                        multiple = resource;
                     }
                     taken = place;
                     (Kind::ResourceInstance, place & 0xffff)
@@ -111,12 +116,17 @@ impl TlvEncoder {
         };
         let len = out.len();
         shared.resume(len);
-        self.depth = 0;
-        if let (Some(multiple), [place, ..]) = (multiple, &mut self.open) {
-            *place = multiple;
-            self.depth = 1;
-        }
         if let Some(previous) = previous {
+            self.depth = 0;
+            if let (0.., [place, ..]) = (multiple, &mut self.open) {
+                let path = instance.child_of_instance((multiple >> 16) as u16);
+                *place = Container {
+                    path,
+                    header,
+                    start,
+                };
+                self.depth = 1;
+            }
             last.set_value(previous.path);
         }
         Ok(odd)
@@ -166,7 +176,7 @@ impl TlvEncoder {
                 break;
             }
             self.depth = self.depth.wrapping_sub(1);
-            close(out, innermost)?;
+            close(out, innermost.header, innermost.start, innermost.path)?;
         }
         // Nearly every container: a Multiple Resource of an instance whose place is known.
         if container.len() == 3 && self.base.len() == 2 {
@@ -181,7 +191,7 @@ impl TlvEncoder {
     pub(crate) fn finish(&mut self, out: &mut Out<'_>) -> Result<(), EncodeError> {
         while let Some(innermost) = self.innermost() {
             self.depth = self.depth.wrapping_sub(1);
-            close(out, innermost)?;
+            close(out, innermost.header, innermost.start, innermost.path)?;
         }
         Ok(())
     }
@@ -221,8 +231,14 @@ impl TlvEncoder {
 
     #[inline]
     fn open(&mut self, out: &mut Out<'_>, kind: Kind, path: Path) -> Result<(), EncodeError> {
+        let header = out.len();
+        open(out, kind, path)?;
         if let Some(place) = self.open.get_mut(self.depth) {
-            *place = open(out, kind, path)?;
+            *place = Container {
+                path,
+                header,
+                start: out.len(),
+            };
             self.depth = self.depth.wrapping_add(1);
         }
         Ok(())
@@ -230,32 +246,26 @@ impl TlvEncoder {
 }
 
 /// Begins a container: type byte and id.
-#[inline]
-fn open(out: &mut Out<'_>, kind: Kind, path: Path) -> Result<Container, EncodeError> {
-    let at = out.len();
-    out.apart(|out| header(out, kind, path, 0))?;
-    Ok(Container {
-        path,
-        header: at,
-        start: out.len(),
-    })
+#[inline(always)]
+fn open(out: &mut Out<'_>, kind: Kind, path: Path) -> Result<(), EncodeError> {
+    out.apart(|out| header(out, kind, path, 0))
 }
 
 /// Fills the length of a container in, moving its elements where the length needs bytes of its
-/// own.
-#[inline]
-fn close(out: &mut Out<'_>, container: Container) -> Result<(), EncodeError> {
-    let len = out.len().wrapping_sub(container.start);
+/// own; `path` is for the error.
+#[inline(always)]
+fn close(out: &mut Out<'_>, header: usize, start: usize, path: Path) -> Result<(), EncodeError> {
+    let len = out.len().wrapping_sub(start);
     if len <= 7 {
-        out.add_bits(container.header, len as u8);
+        out.add_bits(header, len as u8);
         return Ok(());
     }
-    if len <= 16 && out.insert_byte(container.start, len as u8) {
-        out.add_bits(container.header, 1 << 3);
+    if len <= 16 && out.insert_byte(start, len as u8) {
+        out.add_bits(header, 1 << 3);
         return Ok(());
     }
-    out.apart(|out| insert_length(out, container.header, container.start))
-        .map_err(|error| error.unwrap_or(not_expressible(container.path)))
+    out.apart(|out| insert_length(out, header, start))
+        .map_err(|error| error.unwrap_or(not_expressible(path)))
 }
 
 #[inline(never)]
