@@ -238,15 +238,15 @@ impl<'b> Encoder<'b> {
     ) -> Result<(), EncodeError> {
         let mut records = records.into_iter();
         loop {
-            let odd = match &mut self.format {
-                Format::Tlv(tlv) => {
-                    tlv.usual_records(&mut self.out, &mut self.last, &mut records)?
-                }
-                Format::LwCbor(maps) => {
-                    maps.usual_records(&mut self.out, &mut self.last, &mut records)?
-                }
-                Format::Senml(pack) => pack.usual_records(&mut self.out, &mut records)?,
-                Format::Single { .. } | Format::OmaJson(_) => records.next(),
+            let (out, last) = (&mut self.out, &mut self.last);
+            let odd;
+            // The iterator goes in and comes back by value, so that a loop can hold it in
+            // registers.
+            (odd, records) = match &mut self.format {
+                Format::Tlv(tlv) => tlv.usual_records(out, last, records)?,
+                Format::LwCbor(maps) => maps.usual_records(out, last, records)?,
+                Format::Senml(pack) => pack.usual_records(out, records)?,
+                Format::Single { .. } | Format::OmaJson(_) => (records.next(), records),
             };
             match odd {
                 Some(record) => self.push(record)?,

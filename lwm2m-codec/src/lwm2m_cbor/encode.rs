@@ -60,23 +60,24 @@ impl<'r> LwCborEncoder<'r> {
     }
 
     /// Writes records for as long as nothing but values of the base comes, which is an Object
-    /// Instance; returns the first record that is not one.
+    /// Instance; returns the first record that is not
+    /// one, and those behind it.
     #[inline(never)]
-    pub(crate) fn usual_records<'i, 'v: 'i>(
+    pub(crate) fn usual_records<'i, 'v: 'i, I: Iterator<Item = &'i Record<'v>>>(
         &mut self,
         out: &mut Out<'_>,
         last: &mut Last,
-        records: &mut impl Iterator<Item = &'i Record<'v>>,
-    ) -> Result<Option<&'i Record<'v>>, EncodeError> {
+        mut records: I,
+    ) -> Result<(Option<&'i Record<'v>>, I), EncodeError> {
         let instance = self.base;
         let mut inner = match (self.depth, &self.open) {
             (1, _) => None,
             (2, [_, inner, ..]) => Some(*inner),
-            _ => return Ok(records.next()),
+            _ => return Ok((records.next(), records)),
         };
         let taken = last.last_place_below(instance);
         let (Some(mut taken), [outer, ..]) = (taken, &mut self.open) else {
-            return Ok(records.next());
+            return Ok((records.next(), records));
         };
         let mut previous = None;
         let shared = out;
@@ -143,7 +144,7 @@ impl<'r> LwCborEncoder<'r> {
         if let Some(previous) = previous {
             last.set_value(previous.path);
         }
-        Ok(odd)
+        Ok((odd, records))
     }
 
     #[inline(never)]

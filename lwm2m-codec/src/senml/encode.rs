@@ -70,15 +70,15 @@ impl<'r> SenmlEncoder<'r> {
     }
 
     /// Writes records for as long as nothing but values of the base comes, which is an Object
-    /// Instance, with short ids; returns the first record that is not one.
+    /// Instance, with short ids; returns the first record that is not one, and those behind it.
     #[inline(never)]
-    pub(crate) fn usual_records<'i, 'v: 'i>(
+    pub(crate) fn usual_records<'i, 'v: 'i, I: Iterator<Item = &'i Record<'v>>>(
         &mut self,
         out: &mut Out<'_>,
-        records: &mut impl Iterator<Item = &'i Record<'v>>,
-    ) -> Result<Option<&'i Record<'v>>, EncodeError> {
+        mut records: I,
+    ) -> Result<(Option<&'i Record<'v>>, I), EncodeError> {
         if self.state != State::BaseSlash || self.base.len() != 2 {
-            return Ok(records.next());
+            return Ok((records.next(), records));
         }
         let is_json = self.is_json();
         let shared = out;
@@ -105,7 +105,7 @@ impl<'r> SenmlEncoder<'r> {
         };
         let len = out.len();
         shared.resume(len);
-        Ok(odd)
+        Ok((odd, records))
     }
 
     /// The time that a record states; an error for one that can't be written.

@@ -43,22 +43,23 @@ impl TlvEncoder {
     }
 
     /// Writes records for as long as nothing but values of the base comes, which is an Object
-    /// Instance; returns the first record that is not one.
+    /// Instance; returns the first record that is not
+    /// one, and those behind it.
     ///
     /// Nearly every payload consists of these. They need no more than a glance at the last path.
     #[inline(never)]
-    pub(crate) fn usual_records<'r, 'v: 'r>(
+    pub(crate) fn usual_records<'r, 'v: 'r, I: Iterator<Item = &'r Record<'v>>>(
         &mut self,
         out: &mut Out<'_>,
         last: &mut Last,
-        records: &mut impl Iterator<Item = &'r Record<'v>>,
-    ) -> Result<Option<&'r Record<'v>>, EncodeError> {
+        mut records: I,
+    ) -> Result<(Option<&'r Record<'v>>, I), EncodeError> {
         let instance = self.base;
         let Some(mut taken) = last
             .last_place_below(instance)
             .filter(|_| instance.len() == 2)
         else {
-            return Ok(records.next());
+            return Ok((records.next(), records));
         };
         // Below an Object Instance, there is no container but one Multiple Resource: its place, or
         // -1 if none is open, the offset of its type byte, and that of its first element.
@@ -129,7 +130,7 @@ impl TlvEncoder {
             }
             last.set_value(previous.path);
         }
-        Ok(odd)
+        Ok((odd, records))
     }
 
     /// Writes a record; `last` is the one before, unless this one is a value beside it.
@@ -340,14 +341,18 @@ fn short_leaf(out: &mut Out<'_>, kind: Kind, id: u16, value: &Value<'_>) -> bool
         Value::String(text) | Value::CoreLink(text) => text.as_plain_bytes(),
         Value::Opaque(bytes) => bytes.as_plain(),
         number => {
-            let Some((bits, width @ 0..=4)) = number_bits(number) else {
+            let Some((bits, width)) = number_bits(number) else {
                 return false;
             };
-            // Type byte, id and value fit in one word.
-            let unused = 64usize.wrapping_sub(width.wrapping_mul(8)) as u32;
-            let value = bits.wrapping_shl(unused) >> 16;
-            *window = (head | ((width as u64) << 56) | value).to_be_bytes();
-            out.advance(width.wrapping_add(2));
+            // Type byte, id and value fit in one word, the value behind two bytes.
+            let (value, size) = match width {
+                1 => ((1 << 56) | (bits & 0xff) << 40, 3),
+                2 => ((2 << 56) | (bits & 0xffff) << 32, 4),
+                4 => ((4 << 56) | (bits & 0xffff_ffff) << 16, 6),
+                _ => return false,
+            };
+            *window = (head | value).to_be_bytes();
+            out.advance(size);
             return true;
         }
     };
