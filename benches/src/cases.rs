@@ -301,14 +301,18 @@ fn encode_case(
     let (base, records) = (corpus.base, corpus.decoded());
     let base_time = records.last().and_then(|record| record.time);
     let mut buf = vec![0; 1 << 15];
-    let ours = Work::new(move || {
-        let mut encoder = Encoder::new(format, base, &mut buf)?;
-        if let Some(time) = base_time {
-            encoder = encoder.base_time(time);
-        }
-        encoder.push_all(black_box(&records))?;
-        encoder.finish()
-    });
+    let ours = match base_time {
+        Some(time) => Work::new(move || {
+            let mut encoder = Encoder::new(format, base, &mut buf)?.base_time(time);
+            encoder.push_all(black_box(&records))?;
+            encoder.finish()
+        }),
+        None => Work::new(move || {
+            let mut encoder = Encoder::new(format, base, &mut buf)?;
+            encoder.push_all(black_box(&records))?;
+            encoder.finish()
+        }),
+    };
     let rivals = match format {
         ContentFormat::SENML_CBOR | ContentFormat::LWM2M_CBOR => {
             let value = rivals::ciborium_value(payload);

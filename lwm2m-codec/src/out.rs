@@ -277,9 +277,14 @@ impl<'b> Out<'b> {
 
     /// Writes bytes, resolved.
     pub(crate) fn bytes(&mut self, bytes: Bytes<'_>) -> Result<(), EncodeError> {
-        match bytes.as_plain() {
-            Some(plain) => self.put(plain),
-            None => bytes.iter().try_for_each(|byte| self.byte(byte)),
+        let place = self.buf.get_mut(self.len..).unwrap_or_default();
+        match bytes.copy_to(place) {
+            Some(written) => {
+                let len = written.len();
+                self.advance(len);
+                Ok(())
+            }
+            None => Err(self.full()),
         }
     }
 
@@ -290,7 +295,12 @@ impl<'b> Out<'b> {
         alphabet: Alphabet,
     ) -> Result<(), EncodeError> {
         if let Some(plain) = bytes.as_plain() {
-            return plain.chunks(3).try_for_each(|bytes| {
+            let mut rest = plain;
+            while let Some((six, more)) = rest.split_first_chunk() {
+                self.word(alphabet.eight_digits(six), 8)?;
+                rest = more;
+            }
+            return rest.chunks(3).try_for_each(|bytes| {
                 let (group, len) = base64_group(bytes, alphabet);
                 self.word(u64::from(u32::from_be_bytes(group)) << 32, len)
             });
