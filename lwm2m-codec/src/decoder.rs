@@ -260,7 +260,8 @@ impl<'a> Decoder<'a> {
         loop {
             match &mut self.format {
                 Format::Tlv(tlv) => {
-                    if tlv.usual_records(&self.rules, each)? {
+                    let ended = tlv.usual_records(&self.rules, each)?;
+                    if ended {
                         return Ok(());
                     }
                 }

@@ -78,28 +78,28 @@ pub(crate) fn ids_to_quote(path: Path, piece: &[u8]) -> Option<(Path, &[u8])> {
 #[inline(always)]
 fn leading_ids(path: Path, piece: &[u8]) -> Option<(Path, &[u8])> {
     let (mut path, mut rest) = (path, piece);
-    // The id whose digits come; of five digits at most, so that 32 bits can't overflow.
-    let (mut id, mut digits) = (0u32, 0u32);
-    while let [byte, more @ ..] = rest {
-        let digit = u32::from(byte.wrapping_sub(b'0'));
-        if digit < 10 {
-            if (id == 0 && digits > 0) || digits > 4 {
-                return None;
+    loop {
+        let segment = rest;
+        let mut id = 0u32;
+        while let [byte, more @ ..] = rest {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
             }
-            id = id.wrapping_mul(10).wrapping_add(digit);
-            digits = digits.wrapping_add(1);
-        } else if *byte == b'/' && digits > 0 {
-            path = path.child(u16::try_from(id).ok()?)?;
-            (id, digits) = (0, 0);
-        } else {
-            break;
+            id = id.wrapping_mul(10).wrapping_add(u32::from(digit));
+            rest = more;
         }
-        rest = more;
+        // Ids have at most five digits: 32 bits can't overflow then.
+        let digits = segment.len().wrapping_sub(rest.len());
+        if digits == 0 || digits > 5 || (digits > 1 && segment.first() == Some(&b'0')) {
+            return None;
+        }
+        path = path.child(u16::try_from(id).ok()?)?;
+        match rest {
+            [b'/', more @ ..] => rest = more,
+            _ => return Some((path, rest)),
+        }
     }
-    if digits == 0 {
-        return None;
-    }
-    Some((path.child(u16::try_from(id).ok()?)?, rest))
 }
 
 /// Reads a name in pieces, without joining them.

@@ -56,11 +56,8 @@ impl<'a> SenmlJsonDecoder<'a> {
         if rest.len() / MIN_RECORD > MAX_RECORDS || !self.pack.is_usual() {
             return Ok(());
         }
-        loop {
-            let body = match (self.first, rest) {
-                (true, [b'{', body @ ..]) | (false, [b',', b'{', body @ ..]) => body,
-                _ => break,
-            };
+        while let (true, [b'{', body @ ..]) | (false, [b',', b'{', body @ ..]) = (self.first, rest)
+        {
             let Some((record, after)) = self.usual_record(rules, body) else {
                 break;
             };
