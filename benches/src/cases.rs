@@ -3,7 +3,7 @@
 use std::{fmt, hint::black_box};
 
 use lwm2m_codec::{
-    ContentFormat, Decoder, Encoder, Path, Record, TypeOf, Value,
+    ContentFormat, DecodeError, Decoder, Encoder, Path, Record, TypeOf, Value,
     coap::{Message, MessageWriter},
 };
 
@@ -258,18 +258,22 @@ fn minicbor_senml(payload: &[u8]) -> usize {
 
 /// Decodes a payload and reads path, time and value of every record.
 fn consume(format: ContentFormat, base: Path, payload: &[u8], types: &dyn TypeOf) -> u64 {
-    let Ok(decoder) = Decoder::new(format, base, payload, types) else {
+    let mut sum = 0;
+    let Ok(decoder) = &mut Decoder::new(format, base, payload, types) else {
         return 0;
     };
-    let mut sum = 0;
-    for record in decoder {
-        let Ok(record) = record else { return 0 };
+    let read = decoder.visit(|record| {
         sum ^= digest(&record);
+        Ok::<(), DecodeError>(())
+    });
+    match read {
+        Ok(()) => sum,
+        Err(_) => 0,
     }
-    sum
 }
 
 /// Reads what a record holds; text and bytes by their place and length.
+#[inline(always)]
 fn digest(record: &Record<'_>) -> u64 {
     let path = record.path.last_id().unwrap_or(0);
     let time = record.time.map_or(0, f64::to_bits);
@@ -279,7 +283,7 @@ fn digest(record: &Record<'_>) -> u64 {
         Some(Value::Float(value)) => value.to_bits(),
         Some(Value::Boolean(value)) => u64::from(value),
         Some(Value::String(text) | Value::CoreLink(text)) => {
-            text.as_plain().map_or(1, |text| text.len() as u64)
+            text.as_plain_bytes().map_or(1, |text| text.len() as u64)
         }
         Some(Value::Opaque(bytes)) => bytes.as_plain().map_or(1, |bytes| bytes.len() as u64),
         Some(Value::ObjectLink(link)) => u64::from(link.object ^ link.instance),
@@ -297,16 +301,18 @@ fn encode_case(
     let (base, records) = (corpus.base, corpus.decoded());
     let base_time = records.last().and_then(|record| record.time);
     let mut buf = vec![0; 1 << 15];
-    let ours = Work::new(move || {
-        let mut encoder = Encoder::new(format, base, &mut buf)?;
-        if let Some(time) = base_time {
-            encoder = encoder.base_time(time);
-        }
-        for record in black_box(&records) {
-            encoder.push(record)?;
-        }
-        encoder.finish()
-    });
+    let ours = match base_time {
+        Some(time) => Work::new(move || {
+            let mut encoder = Encoder::new(format, base, &mut buf)?.base_time(time);
+            encoder.push_all(black_box(&records))?;
+            encoder.finish()
+        }),
+        None => Work::new(move || {
+            let mut encoder = Encoder::new(format, base, &mut buf)?;
+            encoder.push_all(black_box(&records))?;
+            encoder.finish()
+        }),
+    };
     let rivals = match format {
         ContentFormat::SENML_CBOR | ContentFormat::LWM2M_CBOR => {
             let value = rivals::ciborium_value(payload);

@@ -40,10 +40,11 @@ impl<'a> Bytes<'a> {
             return None;
         }
         match text.0 {
-            TextForm::Plain(digits) => Some(Self(BytesForm::Base64(digits))),
             TextForm::Json(digits) => Some(Self(BytesForm::JsonBase64(digits))),
-            // No format writes base64 in any other form.
-            TextForm::Quoted(_) | TextForm::Chunks(_) => None,
+            // No format writes base64 in chunks or otherwise quoted.
+            _ => text
+                .as_plain()
+                .map(|digits| Self(BytesForm::Base64(digits))),
         }
     }
 
@@ -84,9 +85,17 @@ impl<'a> Bytes<'a> {
     }
 
     /// Number of bytes.
+    #[inline]
     pub fn len(&self) -> usize {
         match self.0 {
             BytesForm::Plain(bytes) => bytes.len(),
+            BytesForm::Base64(text) => {
+                let digits = without_padding(text.as_bytes()).len();
+                // Four digits hold three bytes.
+                (digits / 4)
+                    .wrapping_mul(3)
+                    .wrapping_add((digits % 4).saturating_sub(1))
+            }
             _ => self.iter().count(),
         }
     }
@@ -99,13 +108,20 @@ impl<'a> Bytes<'a> {
     /// Copies the resolved bytes to the start of `buf`; `None` if `buf` is too short.
     pub fn copy_to<'b>(&self, buf: &'b mut [u8]) -> Option<&'b [u8]> {
         let mut len = 0usize;
-        if let Some(bytes) = self.as_plain() {
-            len = bytes.len();
-            buf.get_mut(..len)?.copy_from_slice(bytes);
-        } else {
-            for byte in self.iter() {
-                *buf.get_mut(len)? = byte;
-                len = len.checked_add(1)?;
+        match self.0 {
+            BytesForm::Plain(bytes) => {
+                len = bytes.len();
+                buf.get_mut(..len)?.copy_from_slice(bytes);
+            }
+            BytesForm::Base64(text) => {
+                len = self.len();
+                resolve_base64(text.as_bytes(), buf.get_mut(..len)?);
+            }
+            _ => {
+                for byte in self.iter() {
+                    *buf.get_mut(len)? = byte;
+                    len = len.checked_add(1)?;
+                }
             }
         }
         buf.get(..len)
@@ -263,29 +279,32 @@ static DIGITS: [u8; 256] = {
 
 /// True for digits of one alphabet, then nothing or the right padding.
 fn is_base64(text: Text<'_>) -> bool {
-    match text.as_plain() {
-        Some(plain) => is_base64_of(plain.bytes()),
+    let Some(plain) = text.as_plain_bytes() else {
         // What is no ASCII is no digit either.
-        None => is_base64_of(text.chars().map(|c| u8::try_from(c).unwrap_or(b'?'))),
-    }
+        let bytes = text.chars().map(|c| u8::try_from(c).unwrap_or(b'?'));
+        let (digits, padding) = bytes
+            .clone()
+            .fold((0usize, 0usize), |(digits, padding), byte| {
+                match byte {
+                    b'=' => (digits, padding.wrapping_add(1)),
+                    // A digit behind padding: the padding was none.
+                    _ => (digits.wrapping_add(padding).wrapping_add(1), 0),
+                }
+            });
+        let marks = bytes
+            .take(digits)
+            .fold(0, |marks, byte| marks | class(byte));
+        return is_right(digits, padding, marks);
+    };
+    let digits = without_padding(plain);
+    let marks = digits.iter().fold(0, |marks, byte| marks | class(*byte));
+    let padding = plain.len().wrapping_sub(digits.len());
+    is_right(digits.len(), padding, marks)
 }
 
-#[inline]
-fn is_base64_of(text: impl Iterator<Item = u8>) -> bool {
-    let (mut digits, mut padding) = (0usize, 0usize);
-    let mut marks = 0u8;
-    for byte in text {
-        if byte == b'=' {
-            padding = padding.saturating_add(1);
-            continue;
-        }
-        let class = DIGITS.get(usize::from(byte)).copied().unwrap_or(NONE);
-        if padding > 0 || class == NONE {
-            return false;
-        }
-        marks |= class;
-        digits = digits.wrapping_add(1);
-    }
+/// True if so many digits with these marks may have so much padding. The marks of both alphabets
+/// together are as wrong as that of no digit.
+const fn is_right(digits: usize, padding: usize, marks: u8) -> bool {
     let right_padding = match digits % 4 {
         0 => 0,
         2 => 2,
@@ -293,6 +312,43 @@ fn is_base64_of(text: impl Iterator<Item = u8>) -> bool {
         _ => return false,
     };
     marks & NONE != NONE && (padding == 0 || padding == right_padding)
+}
+
+#[inline(always)]
+fn class(byte: u8) -> u8 {
+    DIGITS.get(usize::from(byte)).copied().unwrap_or(NONE)
+}
+
+/// Base64 without the marks at its end that fill its last group up.
+fn without_padding(text: &[u8]) -> &[u8] {
+    let mut digits = text;
+    while let [rest @ .., b'='] = digits {
+        digits = rest;
+    }
+    digits
+}
+
+/// Writes the bytes of valid base64 into a buffer of their length, a group at a time.
+fn resolve_base64(text: &[u8], buf: &mut [u8]) {
+    let value = |byte: &u8| u32::from(class(*byte) & 63);
+    let bits = |group: &[u8]| {
+        let bits = group.iter().fold(0, |bits, byte| (bits << 6) | value(byte));
+        // A short group is filled up with zeros.
+        bits << 4usize.saturating_sub(group.len()).wrapping_mul(6)
+    };
+    let (mut digits, mut places) = (without_padding(text), buf.chunks_exact_mut(3));
+    for place in &mut places {
+        let Some((group @ [_, _, _, _], rest)) = digits.split_first_chunk() else {
+            return;
+        };
+        let [_, a, b, c] = bits(group).to_be_bytes();
+        place.copy_from_slice(&[a, b, c]);
+        digits = rest;
+    }
+    let [_, bytes @ ..] = bits(digits).to_be_bytes();
+    for (place, byte) in places.into_remainder().iter_mut().zip(bytes) {
+        *place = byte;
+    }
 }
 
 /// The alphabets of RFC 4648.
@@ -345,6 +401,19 @@ pub(crate) fn base64_group(bytes: &[u8], alphabet: Alphabet) -> ([u8; 4], usize)
 }
 
 impl Alphabet {
+    /// The eight digits of six bytes, in one word.
+    #[inline(always)]
+    pub(crate) fn eight_digits(self, bytes: &[u8; 6]) -> u64 {
+        let [a, b, c, d, e, f] = *bytes;
+        let bits = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+        let digits = self.digits();
+        (0..8u32).fold(0, |word, place| {
+            let value = bits.wrapping_shr(42u32.wrapping_sub(place.wrapping_mul(6))) & 63;
+            let digit = digits.get(value as usize).copied().unwrap_or(b'=');
+            (word << 8) | u64::from(digit)
+        })
+    }
+
     #[inline]
     const fn digits(self) -> &'static [u8; 64] {
         match self {

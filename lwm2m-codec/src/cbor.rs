@@ -1,5 +1,7 @@
 //! The parts of CBOR that the formats need (RFC 8949): a pull reader and a writer.
 
+pub(crate) mod short;
+
 use core::str;
 
 use crate::name::Piece;
@@ -76,6 +78,17 @@ impl<'a> Reader<'a> {
 
     pub(crate) const fn rest(&self) -> &'a [u8] {
         self.rest
+    }
+
+    /// Goes on from here.
+    #[inline]
+    pub(crate) const fn set_rest(&mut self, rest: &'a [u8]) {
+        self.rest = rest;
+    }
+
+    /// Length of the payload.
+    pub(crate) const fn payload_len(&self) -> usize {
+        self.len
     }
 
     /// Does rare work with a copy of the reader, so that this one can stay in registers.
@@ -299,10 +312,7 @@ impl<'a> Reader<'a> {
         }
         let at = self.pos();
         let bytes = self.take(usize::try_from(head.value).unwrap_or(usize::MAX))?;
-        match str::from_utf8(bytes) {
-            Ok(text) => Ok(Text::new(text)),
-            Err(error) => Err(invalid_utf8(error, at)),
-        }
+        Text::from_utf8(bytes).map_err(|valid| invalid_utf8(valid, at))
     }
 
     #[inline]
@@ -334,7 +344,7 @@ impl<'a> Reader<'a> {
             let at = self.pos();
             let chunk = self.take(usize::try_from(head.value).unwrap_or(usize::MAX))?;
             if major == major::TEXT {
-                str::from_utf8(chunk).map_err(|error| invalid_utf8(error, at))?;
+                str::from_utf8(chunk).map_err(|error| invalid_utf8(error.valid_up_to(), at))?;
             }
         }
     }
@@ -430,8 +440,8 @@ const fn limit(at: usize, what: &'static str) -> DecodeError {
 }
 
 #[cold]
-fn invalid_utf8(error: str::Utf8Error, at: usize) -> DecodeError {
-    let at = at.saturating_add(error.valid_up_to());
+fn invalid_utf8(valid: usize, at: usize) -> DecodeError {
+    let at = at.saturating_add(valid);
     DecodeError::new(at, DecodeErrorKind::InvalidUtf8)
 }
 
@@ -446,21 +456,28 @@ fn no_value(at: usize) -> DecodeError {
 }
 
 /// Writes a head in its shortest form.
-#[inline]
+#[inline(always)]
 pub(crate) fn write_head(out: &mut Out<'_>, major: u8, value: u64) -> Result<(), EncodeError> {
-    let first = u64::from(major << 5);
-    // First byte and argument, and how many bytes they are.
-    let (word, len) = match value {
-        0..=23 => return out.byte(major << 5 | value as u8),
-        24..=0xff => (((first | 24) << 8) | value, 2usize),
-        0x100..=0xffff => (((first | 25) << 16) | value, 3),
-        0x1_0000..=0xffff_ffff => (((first | 26) << 32) | value, 5),
-        _ => {
+    match short_head(major, value) {
+        Some((word, len)) => out.word(word, len),
+        None => {
             out.byte(major << 5 | 27)?;
-            return out.word(value, 8);
+            out.word(value, 8)
         }
-    };
-    out.word(to_front(word, len), len)
+    }
+}
+
+/// A head of five bytes at most, in its shortest form, at the front of a word; and its length.
+#[inline(always)]
+const fn short_head(major: u8, value: u64) -> Option<(u64, usize)> {
+    let first = (major as u64) << 61;
+    Some(match value {
+        0..=23 => (first | value << 56, 1),
+        24..=0xff => (first | 24 << 56 | value << 48, 2),
+        0x100..=0xffff => (first | 25 << 56 | value << 40, 3),
+        0x1_0000..=0xffff_ffff => (first | 26 << 56 | value << 24, 5),
+        _ => return None,
+    })
 }
 
 /// Shifts the last `len` bytes of a word to its front.
@@ -469,7 +486,7 @@ const fn to_front(word: u64, len: usize) -> u64 {
     word.wrapping_shl(64u32.wrapping_sub((len as u32).wrapping_mul(8)))
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn write_integer(out: &mut Out<'_>, value: i64) -> Result<(), EncodeError> {
     // The complement of a negative number is -1 - n, which is what CBOR writes.
     let sign = value >> 63;
@@ -532,7 +549,7 @@ pub(crate) fn write_as_text(
 }
 
 /// Replaces the one-byte head at `at` by one with this argument.
-#[inline]
+#[inline(always)]
 pub(crate) fn set_count(
     out: &mut Out<'_>,
     at: usize,
@@ -543,7 +560,7 @@ pub(crate) fn set_count(
         out.set(at, (major << 5) | count as u8);
         return Ok(());
     }
-    set_long_count(out, at, major, count)
+    out.apart(|out| set_long_count(out, at, major, count))
 }
 
 #[inline(never)]
@@ -559,7 +576,7 @@ fn set_long_count(out: &mut Out<'_>, at: usize, major: u8, count: u64) -> Result
 }
 
 /// Writes a value (TS-Core App. C).
-#[inline]
+#[inline(never)]
 pub(crate) fn write_value(out: &mut Out<'_>, value: &Value<'_>) -> Result<(), EncodeError> {
     match value {
         Value::String(text) | Value::CoreLink(text) => write_text(out, *text),

@@ -42,7 +42,7 @@ pub struct Decoder<'a> {
 /// What holds for the records of every format.
 #[derive(Clone)]
 pub(crate) struct Rules<'a> {
-    types: &'a dyn TypeOf,
+    pub(crate) types: &'a dyn TypeOf,
     base: Path,
     within_base: bool,
     /// How many records may still come.
@@ -69,13 +69,28 @@ impl Rules<'_> {
         Ok(())
     }
 
+    /// Counts a record which lies within the base because nothing else can be said in its format.
+    #[inline(always)]
+    pub(crate) fn count(&mut self, at: usize) -> Result<(), DecodeError> {
+        if self.left == 0 {
+            return Err(too_many_records(at));
+        }
+        self.left = self.left.wrapping_sub(1);
+        Ok(())
+    }
+
+    /// True if no record at or below this path needs to be checked.
+    pub(crate) const fn admits_all_below(&self, path: Path) -> bool {
+        !self.within_base || self.base.contains(&path)
+    }
+
     /// What was read from, or is to be written to.
     pub(crate) const fn base(&self) -> Path {
         self.base
     }
 
     /// The type of the resource at `path`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn type_of(&mut self, path: Path) -> Option<Type> {
         if self.known.0 != path {
             self.known = (path, self.types.type_of(path));
@@ -222,6 +237,48 @@ impl<'a> Decoder<'a> {
             Format::SenmlCbor(pack) => pack.next_record(rules, record),
             Format::OmaJson(pack) => pack.next_record(rules, record),
             Format::LwCbor(maps) => maps.next_record(rules, record),
+        }
+    }
+
+    /// Hands over every record, up to the end or the first error.
+    ///
+    /// It is the fast way to read all of a payload: the loop stands inside of the format, where
+    /// the iterator comes to it anew for each record.
+    ///
+    /// # Errors
+    /// As the iterator; what `each` returns.
+    #[inline]
+    pub fn visit<E: From<DecodeError>>(
+        &mut self,
+        mut each: impl FnMut(Record<'a>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let result = self.visit_rest(&mut each);
+        self.format = Format::Done;
+        result
+    }
+
+    #[inline]
+    fn visit_rest<E: From<DecodeError>>(
+        &mut self,
+        each: &mut impl FnMut(Record<'a>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        loop {
+            match &mut self.format {
+                Format::Tlv(tlv) => {
+                    let ended = tlv.usual_records(&self.rules, each)?;
+                    if ended {
+                        return Ok(());
+                    }
+                }
+                Format::LwCbor(maps) => maps.usual_records(&self.rules, each)?,
+                Format::SenmlCbor(pack) => pack.usual_records(&mut self.rules, each)?,
+                Format::SenmlJson(pack) => pack.usual_records(&mut self.rules, each)?,
+                _ => {}
+            }
+            if !self.advance()? {
+                return Ok(());
+            }
+            each(self.record)?;
         }
     }
 

@@ -23,7 +23,99 @@ use crate::{
 pub struct Encoder<'b> {
     out: Out<'b>,
     base: Path,
+    last: Last,
     format: Format<'b>,
+    /// True for the default layout, which alone has loops of its own.
+    usual: bool,
+}
+
+/// The last record that was pushed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Last {
+    path: Path,
+    kind: LastKind,
+    /// The highest path that differs from that of the last value in the last id alone.
+    ///
+    /// Nearly every record is a value beside the last one, with a higher id. Whatever held of the
+    /// last one's place then holds of this one's, and two comparisons tell.
+    bound: Path,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LastKind {
+    /// There is none.
+    None,
+    /// A path without value.
+    Place,
+    /// A value.
+    Value,
+}
+
+impl Last {
+    const NONE: Self = Self {
+        path: Path::ROOT,
+        kind: LastKind::None,
+        bound: Path::ROOT,
+    };
+
+    fn of(record: &Record<'_>) -> Self {
+        let path = record.path;
+        let (kind, bound) = match record.value {
+            None => (LastKind::Place, Path::ROOT),
+            Some(_) => (LastKind::Value, path.last_sibling()),
+        };
+        Self { path, kind, bound }
+    }
+
+    /// The last place that can't be taken any more, as [`Path::place_below`] counts below
+    /// `instance`; `None` if the last record is not one of its values.
+    pub(crate) fn last_place_below(&self, instance: Path) -> Option<i64> {
+        match self.kind {
+            LastKind::Place => None,
+            LastKind::None => Some(-1),
+            LastKind::Value => self
+                .path
+                .place_below(instance)
+                .map(|place| match self.path.len() {
+                    3 => place | 0xffff,
+                    _ => place,
+                }),
+        }
+    }
+
+    /// A value at this path was written.
+    pub(crate) fn set_value(&mut self, path: Path) {
+        *self = Self {
+            path,
+            kind: LastKind::Value,
+            bound: path.last_sibling(),
+        };
+    }
+
+    /// True for a value whose path differs from `path` in nothing but a lower last id.
+    #[inline(always)]
+    fn is_older_sibling_of(&self, path: Path) -> bool {
+        path.is_between(&self.path, &self.bound)
+    }
+
+    /// Checks that a record may follow in a format that wants them in path order, and that knows
+    /// no times.
+    #[inline]
+    pub(crate) fn check(
+        &self,
+        record: &Record<'_>,
+        format: ContentFormat,
+    ) -> Result<(), EncodeError> {
+        let path = record.path;
+        if self.kind != LastKind::None && path <= self.path {
+            return Err(EncodeError::OutOfOrder { path });
+        }
+        let below_value = self.kind == LastKind::Value && self.path.contains(&path);
+        if below_value || record.time.is_some() {
+            return Err(EncodeError::NotExpressible { path, format });
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
@@ -84,7 +176,13 @@ impl<'b> Encoder<'b> {
             }
             other => return Err(EncodeError::UnsupportedFormat(other)),
         };
-        Ok(Self { out, base, format })
+        Ok(Self {
+            out,
+            base,
+            last: Last::NONE,
+            format,
+            usual: layout == Layout::default(),
+        })
     }
 
     /// Puts `root` in front of every name: an alternate path such as `/lwm2m`, or the prefix of a
@@ -141,20 +239,59 @@ impl<'b> Encoder<'b> {
     /// [`EncodeError`]: what the format can't carry, the wrong order, or a full buffer.
     #[inline]
     pub fn push(&mut self, record: &Record<'_>) -> Result<(), EncodeError> {
-        if !self.base.contains(&record.path) {
+        let path = record.path;
+        let last = self.last;
+        let beside_last = record.value.is_some() && last.is_older_sibling_of(path);
+        if beside_last {
+            self.last.path = path;
+        } else if self.base.contains(&path) {
+            self.last = Last::of(record);
+        } else {
             return Err(EncodeError::OutsideBase {
-                path: record.path,
+                path,
                 base: self.base,
             });
         }
+        let last = (!beside_last).then_some(&last);
         match &mut self.format {
             Format::Single { format, written } => {
                 single::push(&mut self.out, *format, self.base, written, record)
             }
-            Format::Tlv(tlv) => tlv.push(&mut self.out, record),
+            Format::Tlv(tlv) => tlv.push(&mut self.out, record, last),
             Format::Senml(pack) => pack.push(&mut self.out, record),
             Format::OmaJson(pack) => pack.push(&mut self.out, record),
-            Format::LwCbor(maps) => maps.push(&mut self.out, record),
+            Format::LwCbor(maps) => maps.push(&mut self.out, record, last),
+        }
+    }
+
+    /// Appends records, as [`Encoder::push`] does one by one.
+    ///
+    /// It is the fast way to write many of them: the loop stands inside of the format.
+    ///
+    /// # Errors
+    /// As [`Encoder::push`].
+    #[inline]
+    pub fn push_all<'r, 'v: 'r>(
+        &mut self,
+        records: impl IntoIterator<Item = &'r Record<'v>>,
+    ) -> Result<(), EncodeError> {
+        let mut records = records.into_iter();
+        loop {
+            let (out, last, usual) = (&mut self.out, &mut self.last, self.usual);
+            let odd;
+            // The iterator goes in and comes back by value, so that a loop can hold it in
+            // registers.
+            (odd, records) = match &mut self.format {
+                _ if !usual => (records.next(), records),
+                Format::Tlv(tlv) => tlv.usual_records(out, last, records)?,
+                Format::LwCbor(maps) => maps.usual_records(out, last, records)?,
+                Format::Senml(pack) => pack.usual_records(out, records)?,
+                Format::Single { .. } | Format::OmaJson(_) => (records.next(), records),
+            };
+            match odd {
+                Some(record) => self.push(record)?,
+                None => return Ok(()),
+            }
         }
     }
 
@@ -163,22 +300,28 @@ impl<'b> Encoder<'b> {
     /// # Errors
     /// [`EncodeError::BufferTooSmall`]; [`EncodeError::NotExpressible`] if a format of one value
     /// got none.
+    #[inline]
     pub fn finish(mut self) -> Result<usize, EncodeError> {
-        match self.format {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<usize, EncodeError> {
+        let out = &mut self.out;
+        match &mut self.format {
             Format::Single {
                 format,
                 written: false,
             } => {
                 return Err(EncodeError::NotExpressible {
                     path: self.base,
-                    format,
+                    format: *format,
                 });
             }
             Format::Single { .. } => {}
-            Format::Tlv(tlv) => tlv.finish(&mut self.out)?,
-            Format::Senml(pack) => pack.finish(&mut self.out)?,
-            Format::OmaJson(pack) => pack.finish(&mut self.out)?,
-            Format::LwCbor(maps) => maps.finish(&mut self.out)?,
+            Format::Tlv(tlv) => tlv.finish(out)?,
+            Format::Senml(pack) => pack.finish(out)?,
+            Format::OmaJson(pack) => pack.finish(out)?,
+            Format::LwCbor(maps) => maps.finish(out)?,
         }
         Ok(self.out.len())
     }

@@ -37,6 +37,27 @@ impl<'a> Reader<'a> {
         self.pos
     }
 
+    /// What is left of the payload.
+    #[inline]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.pos..).unwrap_or_default()
+    }
+
+    /// Goes on where so many bytes are left.
+    #[inline]
+    pub(crate) const fn set_left(&mut self, left: usize) {
+        self.pos = self.text.len().wrapping_sub(left);
+    }
+
+    /// The part of the payload that begins where so many bytes are left, and ends where so many
+    /// are.
+    #[inline(always)]
+    pub(crate) fn between(&self, start: usize, end: usize) -> Option<&'a str> {
+        let len = self.text.len();
+        self.text
+            .get(len.wrapping_sub(start)..len.wrapping_sub(end))
+    }
+
     #[inline]
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.pos).copied()
@@ -194,27 +215,21 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     pub(crate) fn number(&mut self) -> Result<Raw<'a>, DecodeError> {
         self.blanks();
-        let start = self.pos;
-        let mut magnitude = 0u64;
-        while let Some(digit @ b'0'..=b'9') = self.byte() {
-            magnitude = magnitude
-                .wrapping_mul(10)
-                .wrapping_add(u64::from(digit.wrapping_sub(b'0')));
-            self.bump();
+        if let Some((number, rest)) = short_number(self.rest()) {
+            if !matches!(rest, [b'.' | b'e' | b'E' | b'0'..=b'9', ..]) {
+                self.set_left(rest.len());
+                return Ok(match number.places {
+                    0 => Raw::Integer(number.integer()),
+                    _ => Raw::Float(number.float()),
+                });
+            }
         }
-        let digits = self.pos.wrapping_sub(start);
-        let zeros = digits > 1 && self.text.as_bytes().get(start) == Some(&b'0');
-        let integral = !matches!(self.byte(), Some(b'.' | b'e' | b'E'));
-        // Nearly every number. 18 digits are always below 2⁶³.
-        if (1..=18).contains(&digits) && !zeros && integral {
-            return Ok(Raw::Integer(magnitude as i64));
-        }
-        self.pos = start;
         self.apart(Self::any_number)
     }
 
+    /// Reads a number of any length.
     #[inline(never)]
-    fn any_number(&mut self) -> Result<Raw<'a>, DecodeError> {
+    pub(crate) fn any_number(&mut self) -> Result<Raw<'a>, DecodeError> {
         let start = self.pos;
         let negative = self.byte() == Some(b'-');
         if negative {
@@ -349,9 +364,90 @@ const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
+/// A decimal number of 15 digits at most.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ShortNumber {
+    negative: bool,
+    magnitude: u64,
+    /// How many of the digits stand behind the point.
+    pub(crate) places: usize,
+}
+
+/// Powers of ten, all exact.
+const POWERS: [f64; 16] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+];
+
+impl ShortNumber {
+    /// The number without its point.
+    #[inline(always)]
+    pub(crate) const fn integer(&self) -> i64 {
+        let magnitude = self.magnitude as i64;
+        match self.negative {
+            true => magnitude.wrapping_neg(),
+            false => magnitude,
+        }
+    }
+
+    /// The number as a float: of two exact numbers, the quotient is rounded once, which is what
+    /// the decimal stands for.
+    #[inline(always)]
+    pub(crate) fn float(&self) -> f64 {
+        let power = POWERS.get(self.places).copied().unwrap_or(f64::NAN);
+        let value = self.magnitude as f64 / power;
+        if self.negative { -value } else { value }
+    }
+}
+
+/// Reads a number without an exponent, as nearly every one is, and returns what follows, which
+/// may belong to a longer number.
+#[inline(always)]
+pub(crate) fn short_number(bytes: &[u8]) -> Option<(ShortNumber, &[u8])> {
+    const MAX_DIGITS: usize = 15;
+    let (negative, digits) = match bytes {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    let (mut magnitude, mut rest) = leading_digits(0, digits);
+    let mut count = digits.len().wrapping_sub(rest.len());
+    if count == 0 || (count > 1 && digits.first() == Some(&b'0')) {
+        return None;
+    }
+    let mut places = 0usize;
+    if let [b'.', fraction @ ..] = rest {
+        (magnitude, rest) = leading_digits(magnitude, fraction);
+        places = fraction.len().wrapping_sub(rest.len());
+        count = count.wrapping_add(places);
+        if places == 0 {
+            return None;
+        }
+    }
+    let number = ShortNumber {
+        negative,
+        magnitude,
+        places,
+    };
+    (count <= MAX_DIGITS).then_some((number, rest))
+}
+
+/// Appends digits to a number; too many of them wrap around.
+#[inline(always)]
+fn leading_digits(number: u64, bytes: &[u8]) -> (u64, &[u8]) {
+    let (mut number, mut rest) = (number, bytes);
+    while let [byte, more @ ..] = rest {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+        rest = more;
+    }
+    (number, rest)
+}
+
 /// Length of what comes before the first quote, backslash or control character.
 #[inline]
-fn plain_len(bytes: &[u8]) -> usize {
+pub(crate) fn plain_len(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x80 * ONES;
     const QUOTES: u64 = b'"' as u64 * ONES;

@@ -62,6 +62,7 @@ mod tlv;
 mod transcode;
 mod value;
 mod version;
+mod word;
 
 pub use attributes::Attributes;
 pub use bytes::Bytes;

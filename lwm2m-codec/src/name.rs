@@ -63,27 +63,42 @@ impl<'a> Piece<'a> {
 /// Reads one or more ids with slashes between them, below a path; `None` for anything else.
 #[inline]
 pub(crate) fn ids_below(path: Path, piece: &[u8]) -> Option<Path> {
-    let mut path = path;
-    // Ids have at most five digits: 16 bits could overflow, 32 can't.
-    let (mut id, mut digits) = (0u32, 0u32);
-    for byte in piece {
-        let digit = u32::from(byte.wrapping_sub(b'0'));
-        if digit < 10 {
-            if (id == 0 && digits > 0) || digits > 4 {
-                return None;
+    let (path, rest) = leading_ids(path, piece)?;
+    rest.is_empty().then_some(path)
+}
+
+/// Reads the same up to a quote, and returns what follows it.
+#[inline(always)]
+pub(crate) fn ids_to_quote(path: Path, piece: &[u8]) -> Option<(Path, &[u8])> {
+    let (path, rest) = leading_ids(path, piece)?;
+    Some((path, rest.strip_prefix(b"\"")?))
+}
+
+/// Reads ids with slashes between them, as far as they go.
+#[inline(always)]
+fn leading_ids(path: Path, piece: &[u8]) -> Option<(Path, &[u8])> {
+    let (mut path, mut rest) = (path, piece);
+    loop {
+        let segment = rest;
+        let mut id = 0u32;
+        while let [byte, more @ ..] = rest {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
             }
-            id = id.wrapping_mul(10).wrapping_add(digit);
-            digits = digits.wrapping_add(1);
-        } else if *byte == b'/' && digits > 0 {
-            path = path.child(u16::try_from(id).ok()?)?;
-            (id, digits) = (0, 0);
-        } else {
+            id = id.wrapping_mul(10).wrapping_add(u32::from(digit));
+            rest = more;
+        }
+        // Ids have at most five digits: 32 bits can't overflow then.
+        let digits = segment.len().wrapping_sub(rest.len());
+        if digits == 0 || digits > 5 || (digits > 1 && segment.first() == Some(&b'0')) {
             return None;
         }
-    }
-    match digits {
-        0 => None,
-        _ => path.child(u16::try_from(id).ok()?),
+        path = path.child(u16::try_from(id).ok()?)?;
+        match rest {
+            [b'/', more @ ..] => rest = more,
+            _ => return Some((path, rest)),
+        }
     }
 }
 

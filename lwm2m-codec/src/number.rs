@@ -97,6 +97,9 @@ pub(crate) fn write_float(out: &mut Out<'_>, value: f64) -> Result<bool, EncodeE
         out.signed(integer)?;
         return Ok(true);
     }
+    if out.short_decimal(value)? {
+        return Ok(true);
+    }
     let mut buffer = ryu::Buffer::new();
     let text = buffer.format_finite(value);
     match text.split_once('e') {

@@ -195,7 +195,7 @@ impl<'r> OmaJsonEncoder<'r> {
         out.put(b"\",\"e\":[")
     }
 
-    pub(crate) fn finish(mut self, out: &mut Out<'_>) -> Result<(), EncodeError> {
+    pub(crate) fn finish(&mut self, out: &mut Out<'_>) -> Result<(), EncodeError> {
         if self.slash.is_none() {
             self.begin(out, true)?;
         }

@@ -171,6 +171,24 @@ impl Path {
         }
     }
 
+    /// The path of a resource below this path, which is that of an Object Instance.
+    #[inline(always)]
+    pub(crate) const fn child_of_instance(&self, id: u16) -> Self {
+        Self {
+            packed: self.packed | ((id as u64) << 16),
+            len: 3,
+        }
+    }
+
+    /// The path of a Resource Instance below this path, which is that of a resource.
+    #[inline(always)]
+    pub(crate) const fn child_of_resource(&self, id: u16) -> Self {
+        Self {
+            packed: self.packed | id as u64,
+            len: 4,
+        }
+    }
+
     /// This path without its last id; `None` for `/`.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
@@ -196,12 +214,30 @@ impl Path {
         self.len <= other.len && other.packed & Self::mask(self.len) == self.packed
     }
 
-    /// True if `other` differs from this path in nothing but a higher last id.
+    /// This path with the highest last id.
     #[inline]
-    pub(crate) const fn is_older_sibling_of(&self, other: Self) -> bool {
-        let last = 0xffffu64.wrapping_shl(Self::shift(self.len.wrapping_sub(1)));
-        let differs = self.packed ^ other.packed;
-        self.len == other.len && self.packed < other.packed && differs & !last == 0
+    pub(crate) const fn last_sibling(&self) -> Self {
+        Self {
+            packed: self.packed | (Self::mask(self.len) & !Self::mask(self.len.saturating_sub(1))),
+            len: self.len,
+        }
+    }
+
+    /// Resource ID and Resource Instance ID in one number of 32 bits; `None` if this path does not
+    /// lie below an instance. A resource has the same number as its first instance.
+    #[inline(always)]
+    pub(crate) const fn place_below(&self, instance: Self) -> Option<i64> {
+        let place = self.packed.wrapping_sub(instance.packed);
+        match place > u32::MAX as u64 || instance.len != 2 {
+            true => None,
+            false => Some(place as i64),
+        }
+    }
+
+    /// True for a path above `low`, up to `high`, that has as many ids as `high`.
+    #[inline(always)]
+    pub(crate) const fn is_between(&self, low: &Self, high: &Self) -> bool {
+        self.len == high.len && low.packed < self.packed && self.packed <= high.packed
     }
 
     /// The bits that so many ids take.

@@ -124,6 +124,29 @@ impl<'a> Pack<'a> {
         self.last_root = name.root();
     }
 
+    /// True if names need no root and numbers no sum.
+    const fn is_usual(&self) -> bool {
+        matches!(self.root, Root::Slash) && self.base_value == 0.0
+    }
+
+    /// The path below which all names are, if no record below it needs to be checked.
+    fn usual_base(&self, rules: &Rules<'_>) -> Option<Path> {
+        self.base.filter(|base| rules.admits_all_below(*base))
+    }
+
+    /// Takes a base name such as `/3/0/`; false for one in any other form.
+    #[inline]
+    fn read_usual_base_name(&mut self, name: &[u8]) -> bool {
+        let path = match name {
+            [b'/', ids @ .., b'/'] => ids_below(Path::ROOT, ids),
+            _ => None,
+        };
+        if let Some(path) = path {
+            self.set_base(path);
+        }
+        path.is_some()
+    }
+
     /// Resolves a record, after all its fields were read (RFC 8428 §4.6).
     #[inline(always)]
     pub(crate) fn resolve(

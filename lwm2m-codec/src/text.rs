@@ -21,6 +21,9 @@ pub struct Text<'a>(pub(crate) TextForm<'a>);
 #[repr(usize)]
 pub(crate) enum TextForm<'a> {
     Plain(&'a str),
+    /// Bytes that are valid UTF-8: checked, but no `str` yet, because the only way to one without
+    /// `unsafe` checks short text byte by byte. Most text is copied or compared as bytes anyway.
+    Utf8(&'a [u8]),
     /// What stands between the quotes of a JSON string; its escapes are valid.
     Json(&'a str),
     /// What stands between the quotes of a link-format string: `\` makes the next one literal.
@@ -35,10 +38,37 @@ impl<'a> Text<'a> {
         Self(TextForm::Plain(text))
     }
 
+    /// Wraps bytes that are UTF-8; otherwise returns how many of them are.
+    #[inline]
+    pub(crate) fn from_utf8(bytes: &'a [u8]) -> Result<Self, usize> {
+        if is_ascii(bytes) {
+            return Ok(Self(TextForm::Utf8(bytes)));
+        }
+        match str::from_utf8(bytes) {
+            Ok(text) => Ok(Self::new(text)),
+            Err(error) => Err(error.valid_up_to()),
+        }
+    }
+
     /// The text as a slice, if the payload writes it without escapes or chunks.
     pub const fn as_plain(&self) -> Option<&'a str> {
         match self.0 {
             TextForm::Plain(text) => Some(text),
+            TextForm::Utf8(bytes) => match str::from_utf8(bytes) {
+                Ok(text) => Some(text),
+                Err(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The text as UTF-8, if the payload writes it without escapes or chunks. Cheaper than
+    /// [`Text::as_plain`].
+    #[inline]
+    pub const fn as_plain_bytes(&self) -> Option<&'a [u8]> {
+        match self.0 {
+            TextForm::Plain(text) => Some(text.as_bytes()),
+            TextForm::Utf8(bytes) => Some(bytes),
             _ => None,
         }
     }
@@ -47,6 +77,7 @@ impl<'a> Text<'a> {
     pub fn chars(&self) -> impl Iterator<Item = char> + Clone + use<'a> {
         match self.0 {
             TextForm::Plain(text) => Chars::Plain(text.chars()),
+            TextForm::Utf8(bytes) => Chars::Plain(str::from_utf8(bytes).unwrap_or("").chars()),
             TextForm::Json(text) => Chars::Json(text.chars()),
             TextForm::Quoted(text) => Chars::Quoted(text.chars()),
             TextForm::Chunks(bytes) => Chars::Chunks {
@@ -57,8 +88,9 @@ impl<'a> Text<'a> {
     }
 
     /// Length of the resolved text in bytes of UTF-8.
+    #[inline]
     pub fn len(&self) -> usize {
-        match self.as_plain() {
+        match self.as_plain_bytes() {
             Some(text) => text.len(),
             None => self
                 .chars()
@@ -74,9 +106,9 @@ impl<'a> Text<'a> {
     /// Copies the resolved text to the start of `buf`; `None` if `buf` is too short.
     pub fn copy_to<'b>(&self, buf: &'b mut [u8]) -> Option<&'b str> {
         let mut len = 0usize;
-        if let Some(text) = self.as_plain() {
+        if let Some(text) = self.as_plain_bytes() {
             len = text.len();
-            buf.get_mut(..len)?.copy_from_slice(text.as_bytes());
+            buf.get_mut(..len)?.copy_from_slice(text);
         } else {
             for c in self.chars() {
                 let end = len.checked_add(c.len_utf8())?;
@@ -109,7 +141,7 @@ impl<'a> From<&'a str> for Text<'a> {
 
 impl PartialEq for Text<'_> {
     fn eq(&self, other: &Self) -> bool {
-        match (self.as_plain(), other.as_plain()) {
+        match (self.as_plain_bytes(), other.as_plain_bytes()) {
             (Some(one), Some(two)) => one == two,
             _ => self.chars().eq(other.chars()),
         }
@@ -179,6 +211,29 @@ impl Iterator for Chars<'_> {
             },
         }
     }
+}
+
+/// True if no byte has its high bit set; a word at a time.
+#[inline]
+fn is_ascii(bytes: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const SHORT: usize = 64;
+    let seen = if bytes.len() > SHORT {
+        return bytes.is_ascii();
+    } else if let Some(last) = bytes.last_chunk() {
+        // The last word overlaps with the one before it.
+        let (mut seen, mut rest) = (u64::from_le_bytes(*last), bytes);
+        while let Some((chunk, more)) = rest.split_first_chunk() {
+            seen |= u64::from_le_bytes(*chunk);
+            rest = more;
+        }
+        seen
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        u64::from(u32::from_le_bytes(*first) | u32::from_le_bytes(*last))
+    } else {
+        u64::from(bytes.iter().fold(0, |seen, byte| seen | byte))
+    };
+    seen & HIGH == 0
 }
 
 /// Resolves one JSON escape, the `\` being read; `None` if it is not valid (RFC 8259 §7).

@@ -49,6 +49,8 @@ impl fmt::Display for Type {
 /// `Fn(Path) -> Option<Type>`.
 pub trait TypeOf {
     /// Returns the type of the resource or resource instance at `path`, if it is known.
+    ///
+    /// All instances of a resource have its type (TS-Core §7.4): decoders may ask once for them.
     fn type_of(&self, path: Path) -> Option<Type>;
 }
 

@@ -35,13 +35,13 @@ impl ObjectDefinition {
     pub fn resource(&self, id: u16) -> Option<&ResourceDefinition> {
         // Most objects number their resources without gaps: the id then tells the index.
         let first = self.resources.first()?.id;
-        let guess = self.resources.get(usize::from(id.wrapping_sub(first)));
-        match guess {
-            Some(resource) if resource.id == id => guess,
+        match self.resources.get(usize::from(id.wrapping_sub(first))) {
+            Some(resource) if resource.id == id => Some(resource),
             _ => self.search(id),
         }
     }
 
+    #[inline(never)]
     fn search(&self, id: u16) -> Option<&ResourceDefinition> {
         let index = self
             .resources
@@ -55,10 +55,11 @@ impl ObjectDefinition {
 impl TypeOf for ObjectDefinition {
     #[inline]
     fn type_of(&self, path: Path) -> Option<Type> {
+        let id = path.resource_id()?;
         if path.object_id()? != self.id {
             return None;
         }
-        self.resource(path.resource_id()?)?.data_type
+        self.resource(id)?.data_type
     }
 }
 

@@ -58,6 +58,12 @@ pub enum RefuseReason {
     Full,
 }
 
+impl From<DecodeError> for RefuseReason {
+    fn from(error: DecodeError) -> Self {
+        Self::Payload(error)
+    }
+}
+
 impl RefuseReason {
     /// The response code (TS-Core §6.2; TS-Transport §6.4.3, §6.7).
     pub const fn code(&self) -> Code {

@@ -67,14 +67,14 @@ fn check(
     format: ContentFormat,
     body: &[u8],
 ) -> Result<(), RefuseReason> {
-    let decoder = Decoder::new(format, Path::ROOT, body, &NoTypes);
-    for record in decoder.map_err(RefuseReason::Payload)? {
-        let path = record.map_err(RefuseReason::Payload)?.path;
-        let object = path.object_id().map(Path::object);
+    let mut decoder =
+        Decoder::new(format, Path::ROOT, body, &NoTypes).map_err(RefuseReason::Payload)?;
+    decoder.visit(|record| {
+        let object = record.path.object_id().map(Path::object);
         if let Some(object) = object.filter(|object| !registration.objects.contains(*object)) {
             let id = object.object_id().unwrap_or_default();
             return Err(RefuseReason::UnknownObject(id));
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }

@@ -1,8 +1,8 @@
 //! Reads LwM2M CBOR.
 
 use crate::{
-    DecodeError, DecodeErrorKind, Path, Record,
-    cbor::{Head, Reader, major},
+    DecodeError, DecodeErrorKind, MAX_RECORDS, Path, Record,
+    cbor::{Head, Reader, major, short},
     decoder::Rules,
     name::Root,
 };
@@ -11,6 +11,9 @@ use crate::{
 const MAX_MAPS: usize = 5;
 /// Resource values lie at least this deep.
 const RESOURCE_DEPTH: usize = 3;
+
+/// A key and a value.
+const MIN_ENTRY: usize = 2;
 
 /// A map whose entries are being read.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +66,80 @@ impl<'a> LwCborDecoder<'a> {
 
     pub(crate) const fn pos(&self) -> usize {
         self.reader.pos()
+    }
+
+    /// Passes records on for as long as nothing but values of one Object Instance comes, and maps
+    /// of Resource Instances, all in short forms. What is left, and what is wrong, is for
+    /// [`Self::next_record`].
+    #[inline(never)]
+    pub(crate) fn usual_records<E>(
+        &mut self,
+        rules: &Rules<'_>,
+        each: &mut impl FnMut(Record<'a>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let index = self.depth.wrapping_sub(1);
+        let Some(map) = self.open.get_mut(index).filter(|map| map.path.len() == 2) else {
+            return Ok(());
+        };
+        let (Some(mut left), instance) = (map.left, map.path) else {
+            return Ok(());
+        };
+        // So few records need not be counted.
+        if self.reader.payload_len() / MIN_ENTRY > MAX_RECORDS || !rules.admits_all_below(instance)
+        {
+            return Ok(());
+        }
+        let mut rest = self.reader.rest();
+        let mut inner = None;
+        while left > 0 {
+            let Some((id, body)) = short::id(rest) else {
+                break;
+            };
+            let path = instance.child_of_instance(id);
+            let Some(wanted) = rules.types.type_of(path) else {
+                break;
+            };
+            // A map of Resource Instances, one at least.
+            if let [head @ 0xa1..=0xb7, entries @ ..] = body {
+                let mut count = u64::from(head & 31);
+                rest = entries;
+                left = left.wrapping_sub(1);
+                while count > 0 {
+                    let Some((id, body)) = short::id(rest) else {
+                        break;
+                    };
+                    let Some((value, after)) = short::value(body, wanted) else {
+                        break;
+                    };
+                    rest = after;
+                    count = count.wrapping_sub(1);
+                    each(Record::new(path.child_of_resource(id), value))?;
+                }
+                if count > 0 {
+                    inner = Some((path, count));
+                    break;
+                }
+                continue;
+            }
+            let Some((value, after)) = short::value(body, wanted) else {
+                break;
+            };
+            rest = after;
+            left = left.wrapping_sub(1);
+            each(Record::new(path, value))?;
+        }
+        map.empty &= map.left == Some(left);
+        map.left = Some(left);
+        self.reader.set_rest(rest);
+        if let (Some((path, left)), Some(place)) = (inner, self.open.get_mut(self.depth)) {
+            *place = Map {
+                left: Some(left),
+                path,
+                empty: false,
+            };
+            self.depth = self.depth.wrapping_add(1);
+        }
+        Ok(())
     }
 
     #[inline(never)]

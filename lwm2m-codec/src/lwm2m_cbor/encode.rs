@@ -2,7 +2,8 @@
 
 use crate::{
     ContentFormat, EncodeError, Keys, Path, Record,
-    cbor::{self, major},
+    cbor::{self, major, short},
+    encoder::Last,
     out::Out,
 };
 
@@ -18,6 +19,25 @@ struct Map {
     path: Path,
 }
 
+/// Where records with flat keys stand.
+#[derive(Debug, Clone, Copy)]
+struct Flat {
+    /// Offset of the last record.
+    at: usize,
+    /// The last record, if it was a place without value.
+    place: Option<Path>,
+}
+
+impl Map {
+    /// Writes the head of a map; the count of its entries comes later.
+    #[inline]
+    fn begin(out: &mut Out<'_>, path: Path) -> Result<Self, EncodeError> {
+        let at = out.len();
+        out.byte(major::MAP << 5)?;
+        Ok(Self { at, count: 0, path })
+    }
+}
+
 /// Writes one key for the base path, then a map for each level below it; or as [`Keys`] says.
 #[derive(Debug)]
 pub(crate) struct LwCborEncoder<'r> {
@@ -26,9 +46,7 @@ pub(crate) struct LwCborEncoder<'r> {
     open: [Map; MAX_MAPS],
     depth: usize,
     started: bool,
-    last: Option<(Path, bool)>,
-    /// Offset of the last record, if keys are flat.
-    flat: Option<usize>,
+    flat: Option<Flat>,
 }
 
 impl<'r> LwCborEncoder<'r> {
@@ -47,9 +65,8 @@ impl<'r> LwCborEncoder<'r> {
             open: [none; MAX_MAPS],
             depth: 0,
             started: false,
-            last: None,
             flat: match keys {
-                Keys::Flat => Some(0),
+                Keys::Flat => Some(Flat { at: 0, place: None }),
                 Keys::Base | Keys::Nested => None,
             },
         }
@@ -59,24 +76,108 @@ impl<'r> LwCborEncoder<'r> {
         self.root = root.trim_matches('/');
     }
 
+    /// Writes records for as long as nothing but values of the base comes, which is an Object
+    /// Instance; returns the first record that is not
+    /// one, and those behind it.
+    #[inline(never)]
+    pub(crate) fn usual_records<'i, 'v: 'i, I: Iterator<Item = &'i Record<'v>>>(
+        &mut self,
+        out: &mut Out<'_>,
+        last: &mut Last,
+        mut records: I,
+    ) -> Result<(Option<&'i Record<'v>>, I), EncodeError> {
+        let instance = self.base;
+        let mut inner = match (self.depth, &self.open) {
+            (1, _) => None,
+            (2, [_, inner, ..]) => Some(*inner),
+            _ => return Ok((records.next(), records)),
+        };
+        let taken = last.last_place_below(instance);
+        let (Some(mut taken), [outer, ..]) = (taken, &mut self.open) else {
+            return Ok((records.next(), records));
+        };
+        let mut previous = None;
+        let shared = out;
+        let out = &mut shared.reborrow();
+        let odd = loop {
+            let Some(record) = records.next() else {
+                break None;
+            };
+            let Some(place) = record
+                .path
+                .place_below(instance)
+                .filter(|place| *place > taken)
+            else {
+                break Some(record);
+            };
+            let Some(value) = &record.value else {
+                break Some(record);
+            };
+            if record.time.is_some() {
+                break Some(record);
+            }
+            let key = match record.path.len() {
+                3 => {
+                    if let Some(map) = inner.take() {
+                        cbor::set_count(out, map.at, major::MAP, map.count)?;
+                    }
+                    taken = place | 0xffff;
+                    outer.count = outer.count.wrapping_add(1);
+                    place >> 16
+                }
+                4 => {
+                    let resource = record.path.truncated(3);
+                    let mut map = match inner.filter(|map| map.path == resource) {
+                        Some(map) => map,
+                        None => {
+                            if let Some(map) = inner {
+                                cbor::set_count(out, map.at, major::MAP, map.count)?;
+                            }
+                            outer.count = outer.count.wrapping_add(1);
+                            cbor::write_head(out, major::UNSIGNED, place as u64 >> 16)?;
+                            Map::begin(out, resource)?
+                        }
+                    };
+                    map.count = map.count.wrapping_add(1);
+                    inner = Some(map);
+                    taken = place;
+                    place & 0xffff
+                }
+                _ => break Some(record),
+            };
+            cbor::write_head(out, major::UNSIGNED, key as u64)?;
+            if !short::write_value(out, value) {
+                out.apart(|out| cbor::write_value(out, value))?;
+            }
+            previous = Some(record);
+        };
+        let len = out.len();
+        shared.resume(len);
+        self.depth = 1;
+        if let (Some(map), [_, place, ..]) = (inner, &mut self.open) {
+            *place = map;
+            self.depth = 2;
+        }
+        if let Some(previous) = previous {
+            last.set_value(previous.path);
+        }
+        Ok((odd, records))
+    }
+
     #[inline(never)]
     pub(crate) fn push(
         &mut self,
         out: &mut Out<'_>,
         record: &Record<'_>,
+        last: Option<&Last>,
     ) -> Result<(), EncodeError> {
         let path = record.path;
         let not_expressible = EncodeError::NotExpressible {
             path,
             format: ContentFormat::LWM2M_CBOR,
         };
-        if let Some((last, is_value)) = self.last {
-            if path <= last {
-                return Err(EncodeError::OutOfOrder { path });
-            }
-            if is_value && last.contains(&path) {
-                return Err(not_expressible);
-            }
+        if let Some(last) = last {
+            last.check(record, ContentFormat::LWM2M_CBOR)?;
         }
         let container = match (&record.value, path.len()) {
             (None, len @ 0..=3) => len,
@@ -86,14 +187,13 @@ impl<'r> LwCborEncoder<'r> {
         if record.time.is_some() {
             return Err(not_expressible);
         }
-        if let Some(at) = self.flat {
-            return self.push_flat(out, record, at);
+        if let Some(flat) = self.flat {
+            return self.push_flat(out, record, flat);
         }
         if !self.started {
             self.started = true;
             self.write_base_key(out)?;
             if let (true, Some(value)) = (path == self.base, &record.value) {
-                self.last = Some((path, true));
                 return cbor::write_value(out, value);
             }
             self.open_map(out, self.base)?;
@@ -103,7 +203,6 @@ impl<'r> LwCborEncoder<'r> {
             self.key(out, id)?;
             cbor::write_value(out, value)?;
         }
-        self.last = Some((path, record.value.is_some()));
         Ok(())
     }
 
@@ -112,7 +211,7 @@ impl<'r> LwCborEncoder<'r> {
         &mut self,
         out: &mut Out<'_>,
         record: &Record<'_>,
-        last_at: usize,
+        last: Flat,
     ) -> Result<(), EncodeError> {
         let path = record.path;
         if !self.started {
@@ -120,18 +219,20 @@ impl<'r> LwCborEncoder<'r> {
             self.open_map(out, Path::ROOT)?;
         }
         // A place that something lies in needs no entry of its own.
-        if let (Some((last, false)), Some(map)) = (self.last, self.open.first_mut())
-            && last.contains(&path)
+        if let (Some(place), Some(map)) = (last.place, self.open.first_mut())
+            && place.contains(&path)
             && map.count > 0
         {
-            out.truncate(last_at);
+            out.truncate(last.at);
             map.count = map.count.saturating_sub(1);
         }
-        self.last = Some((path, record.value.is_some()));
+        self.flat = Some(Flat {
+            at: out.len(),
+            place: record.value.is_none().then_some(path),
+        });
         if path.is_root() {
             return Ok(());
         }
-        self.flat = Some(out.len());
         if let Some(map) = self.innermost() {
             map.count = map.count.saturating_add(1);
         }
@@ -142,7 +243,7 @@ impl<'r> LwCborEncoder<'r> {
         }
     }
 
-    pub(crate) fn finish(mut self, out: &mut Out<'_>) -> Result<(), EncodeError> {
+    pub(crate) fn finish(&mut self, out: &mut Out<'_>) -> Result<(), EncodeError> {
         while self.depth > 0 {
             self.close_map(out)?;
         }
@@ -203,14 +304,10 @@ impl<'r> LwCborEncoder<'r> {
 
     fn open_map(&mut self, out: &mut Out<'_>, path: Path) -> Result<(), EncodeError> {
         if let Some(place) = self.open.get_mut(self.depth) {
-            *place = Map {
-                at: out.len(),
-                count: 0,
-                path,
-            };
+            *place = Map::begin(out, path)?;
             self.depth = self.depth.saturating_add(1);
         }
-        out.byte(major::MAP << 5)
+        Ok(())
     }
 
     fn close_map(&mut self, out: &mut Out<'_>) -> Result<(), EncodeError> {

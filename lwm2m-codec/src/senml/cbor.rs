@@ -2,12 +2,42 @@
 
 use super::{Fields, Label, Pack, check_version, critical};
 use crate::{
-    DecodeError, DecodeErrorKind, Record,
-    cbor::{Reader, major},
+    DecodeError, DecodeErrorKind, MAX_RECORDS, Record,
+    cbor::{Reader, major, short},
     decoder::Rules,
-    name::Root,
+    name::{Root, ids_below},
     raw::Raw,
 };
+
+/// A map of one field.
+const MIN_RECORD: usize = 3;
+
+/// Labels of nearly all fields (RFC 8428 §6, table 4), each a whole item.
+mod label {
+    use crate::Type;
+
+    pub(super) const NAME: u8 = 0;
+    pub(super) const VALUE: u8 = 2;
+    pub(super) const STRING: u8 = 3;
+    pub(super) const BOOLEAN: u8 = 4;
+    pub(super) const TIME: u8 = 6;
+    pub(super) const DATA: u8 = 8;
+    /// -2.
+    pub(super) const BASE_NAME: u8 = 0x21;
+    /// -3.
+    pub(super) const BASE_TIME: u8 = 0x22;
+
+    /// The label of a value.
+    pub(super) const fn of(data_type: Type) -> u8 {
+        match data_type {
+            Type::String | Type::CoreLink => STRING,
+            Type::Integer | Type::Unsigned | Type::Float | Type::Time => VALUE,
+            Type::Boolean => BOOLEAN,
+            // An object link's has no number.
+            Type::Opaque | Type::ObjectLink => DATA,
+        }
+    }
+}
 
 #[derive(Debug, Clone)]
 pub(crate) struct SenmlCborDecoder<'a> {
@@ -40,6 +70,86 @@ impl<'a> SenmlCborDecoder<'a> {
 
     pub(crate) const fn pos(&self) -> usize {
         self.reader.pos()
+    }
+
+    /// Passes records on for as long as nothing but base name, base time, name, a value of the type
+    /// wanted and time comes, in this order and in short forms. What is left, and what is wrong, is
+    /// for [`Self::next_record`], which reads its record anew.
+    #[inline(never)]
+    pub(crate) fn usual_records<E>(
+        &mut self,
+        rules: &mut Rules<'_>,
+        each: &mut impl FnMut(Record<'a>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // So few records need not be counted.
+        let few = self.reader.payload_len() / MIN_RECORD <= MAX_RECORDS;
+        let Some(mut left) = self.left.filter(|_| few && self.pack.is_usual()) else {
+            return Ok(());
+        };
+        let mut base = self.pack.usual_base(rules);
+        let mut rest = self.reader.rest();
+        while left > 0 {
+            let [head @ 0xa2..=0xa5, body @ ..] = rest else {
+                break;
+            };
+            let (mut fields, mut body) = (head & 7, body);
+            if let [label::BASE_NAME, name @ ..] = body {
+                let Some((name, after)) = short::string(name, major::TEXT) else {
+                    break;
+                };
+                if !self.pack.read_usual_base_name(name) {
+                    break;
+                }
+                base = self.pack.usual_base(rules);
+                (body, fields) = (after, fields.wrapping_sub(1));
+            }
+            if let [label::BASE_TIME, time @ ..] = body {
+                let Some((seconds, after)) = short::integer(time) else {
+                    break;
+                };
+                self.pack.base_time = Some(seconds as f64);
+                (body, fields) = (after, fields.wrapping_sub(1));
+            }
+            let (Some(base), [label::NAME, name @ ..]) = (base, body) else {
+                break;
+            };
+            let Some((name, body)) = short::string(name, major::TEXT) else {
+                break;
+            };
+            let Some(path) = ids_below(base, name) else {
+                break;
+            };
+            let (Some(wanted), Some((label, body))) = (rules.type_of(path), body.split_first())
+            else {
+                break;
+            };
+            if *label != label::of(wanted) {
+                break;
+            }
+            let Some((value, mut after)) = short::value(body, wanted) else {
+                break;
+            };
+            let mut time = self.pack.base_time;
+            if fields == 3 {
+                let [label::TIME, body @ ..] = after else {
+                    break;
+                };
+                let Some((seconds, rest)) = short::integer(body) else {
+                    break;
+                };
+                time = Some(time.unwrap_or(0.0) + seconds as f64);
+                after = rest;
+            } else if fields != 2 {
+                break;
+            }
+            rest = after;
+            left = left.wrapping_sub(1);
+            let value = Some(value);
+            each(Record { path, time, value })?;
+        }
+        self.left = Some(left);
+        self.reader.set_rest(rest);
+        Ok(())
     }
 
     #[inline(never)]
@@ -77,11 +187,7 @@ impl<'a> SenmlCborDecoder<'a> {
 /// false, reading nothing, for any other.
 #[inline(always)]
 fn usual_field<'a>(reader: &mut Reader<'a>, fields: &mut Fields<'a>) -> Result<bool, DecodeError> {
-    const NAME: u8 = 0;
-    const VALUE: u8 = 2;
-    const STRING: u8 = 3;
-    const BOOLEAN: u8 = 4;
-    const TIME: u8 = 6;
+    use label::{BOOLEAN, NAME, STRING, TIME, VALUE};
     let [label, first, ..] = *reader.rest() else {
         return Ok(false);
     };

@@ -3,9 +3,9 @@
 use crate::{
     ContentFormat, EncodeError, Names, Path, Record, Value,
     bytes::Alphabet,
-    cbor::{self, major},
+    cbor::{self, major, short},
     json, number,
-    out::Out,
+    out::{Out, short_name},
 };
 
 /// Writes SenML in JSON or CBOR.
@@ -75,6 +75,60 @@ impl<'r> SenmlEncoder<'r> {
         )
     }
 
+    /// Writes records for as long as nothing but values of the base comes, which is an Object
+    /// Instance, with short ids; returns the first record that is not one, and those behind it.
+    #[inline(never)]
+    pub(crate) fn usual_records<'i, 'v: 'i, I: Iterator<Item = &'i Record<'v>>>(
+        &mut self,
+        out: &mut Out<'_>,
+        mut records: I,
+    ) -> Result<(Option<&'i Record<'v>>, I), EncodeError> {
+        if self.state != State::BaseSlash || self.base.len() != 2 {
+            return Ok((records.next(), records));
+        }
+        let is_json = self.is_json();
+        let shared = out;
+        let out = &mut shared.reborrow();
+        let odd = loop {
+            let Some(record) = records.next() else {
+                break None;
+            };
+            let (Some(value), Some(_)) = (&record.value, record.path.place_below(self.base)) else {
+                break Some(record);
+            };
+            let (Some(name), Ok(time)) = (short_name(record.path), self.time(record)) else {
+                break Some(record);
+            };
+            self.count = self.count.wrapping_add(1);
+            if !is_json {
+                write_short_cbor(out, name, value, time)?;
+            } else if !write_short_json(out, name, value, time)? {
+                return Err(EncodeError::NotExpressible {
+                    path: record.path,
+                    format: self.format,
+                });
+            }
+        };
+        let len = out.len();
+        shared.resume(len);
+        Ok((odd, records))
+    }
+
+    /// The time that a record states; an error for one that can't be written.
+    #[inline(always)]
+    fn time(&self, record: &Record<'_>) -> Result<Option<f64>, ()> {
+        // A base time would give a time to a record that has none.
+        let time = match (self.base_time, record.time) {
+            (Some(base), Some(time)) => Some(time - base).filter(|t| *t != 0.0),
+            (Some(_), None) => return Err(()),
+            (None, time) => time,
+        };
+        match time {
+            Some(time) if !time.is_finite() => Err(()),
+            time => Ok(time),
+        }
+    }
+
     #[inline(never)]
     pub(crate) fn push(
         &mut self,
@@ -85,15 +139,9 @@ impl<'r> SenmlEncoder<'r> {
             path: record.path,
             format: self.format,
         };
-        // A base time would give a time to a record that has none.
-        let time = match (self.base_time, record.time) {
-            (Some(base), Some(time)) => Some(time - base).filter(|t| *t != 0.0),
-            (Some(_), None) => return Err(not_expressible),
-            (None, time) => time,
-        };
-        if time.is_some_and(|time| !time.is_finite()) {
+        let Ok(time) = self.time(record) else {
             return Err(not_expressible);
-        }
+        };
         let first = self.state == State::Start;
         let base_name = self.base_name(record);
         let entry = Entry {
@@ -165,7 +213,7 @@ impl<'r> SenmlEncoder<'r> {
         })
     }
 
-    pub(crate) fn finish(self, out: &mut Out<'_>) -> Result<(), EncodeError> {
+    pub(crate) fn finish(&self, out: &mut Out<'_>) -> Result<(), EncodeError> {
         match (self.is_json(), self.state == State::Start) {
             (true, true) => out.put(b"[]"),
             (true, false) => out.byte(b']'),
@@ -286,6 +334,49 @@ pub(crate) fn json_key(out: &mut Out<'_>, start: usize, key: &[u8]) -> Result<()
     out.put(key)
 }
 
+/// Writes a record of name, value and time that is not the first; false if its value has no JSON
+/// form.
+#[inline(always)]
+fn write_short_json(
+    out: &mut Out<'_>,
+    (name, len): (u64, usize),
+    value: &Value<'_>,
+    time: Option<f64>,
+) -> Result<bool, EncodeError> {
+    out.literal(b",{\"n\":\"")?;
+    out.word(name, len)?;
+    match value {
+        Value::String(text) | Value::CoreLink(text) => {
+            out.literal(b"\",\"vs\":")?;
+            out.apart(|out| json::write_string(out, *text))?;
+        }
+        Value::Integer(number) | Value::Time(number) => {
+            out.literal(b"\",\"v\":")?;
+            out.signed(*number)?;
+        }
+        Value::Float(number) => {
+            out.literal(b"\",\"v\":")?;
+            if !out.apart(|out| number::write_float(out, *number))? {
+                return Ok(false);
+            }
+        }
+        value => {
+            out.literal(b"\",")?;
+            if !out.apart(|out| write_json_value(out, value))? {
+                return Ok(false);
+            }
+        }
+    }
+    if let Some(time) = time {
+        out.literal(b",\"t\":")?;
+        if !out.apart(|out| number::write_float(out, time))? {
+            return Ok(false);
+        }
+    }
+    out.byte(b'}')?;
+    Ok(true)
+}
+
 fn write_json_value(out: &mut Out<'_>, value: &Value<'_>) -> Result<bool, EncodeError> {
     match value {
         Value::String(text) | Value::CoreLink(text) => {
@@ -321,6 +412,30 @@ fn write_json_value(out: &mut Out<'_>, value: &Value<'_>) -> Result<bool, Encode
     Ok(true)
 }
 
+/// Writes a record of name, value and time that is not the first.
+#[inline(always)]
+fn write_short_cbor(
+    out: &mut Out<'_>,
+    (name, len): (u64, usize),
+    value: &Value<'_>,
+    time: Option<f64>,
+) -> Result<(), EncodeError> {
+    // The head of the map, the label of the name and the head of its text.
+    let map = if time.is_some() { 0xa3 } else { 0xa2 };
+    let head: u64 = (map << 16) | 0x60 | len as u64;
+    out.word(head << 40, 3)?;
+    out.word(name, len)?;
+    write_cbor_label(out, value)?;
+    if !short::write_value(out, value) {
+        out.apart(|out| cbor::write_value(out, value))?;
+    }
+    if let Some(time) = time {
+        out.byte(6)?;
+        out.apart(|out| cbor::write_time(out, time))?;
+    }
+    Ok(())
+}
+
 /// Writes a record as a map.
 fn write_cbor(out: &mut Out<'_>, entry: &Entry<'_, '_>) -> Result<(), EncodeError> {
     let count = usize::from(entry.base_name.is_some())
@@ -342,13 +457,7 @@ fn write_cbor(out: &mut Out<'_>, entry: &Entry<'_, '_>) -> Result<(), EncodeErro
         cbor::write_as_text(out, |out| name.write(out))?;
     }
     if let Some(value) = &entry.value {
-        match value {
-            Value::ObjectLink(_) => cbor::write_text(out, "vlo".into())?,
-            Value::String(_) | Value::CoreLink(_) => cbor::write_integer(out, 3)?,
-            Value::Boolean(_) => cbor::write_integer(out, 4)?,
-            Value::Opaque(_) => cbor::write_integer(out, 8)?,
-            _ => cbor::write_integer(out, 2)?,
-        }
+        write_cbor_label(out, value)?;
         cbor::write_value(out, value)?;
     }
     if let Some(time) = entry.time {
@@ -356,4 +465,15 @@ fn write_cbor(out: &mut Out<'_>, entry: &Entry<'_, '_>) -> Result<(), EncodeErro
         cbor::write_time(out, time)?;
     }
     Ok(())
+}
+
+#[inline(always)]
+fn write_cbor_label(out: &mut Out<'_>, value: &Value<'_>) -> Result<(), EncodeError> {
+    out.byte(match value {
+        Value::ObjectLink(_) => return out.apart(|out| cbor::write_text(out, "vlo".into())),
+        Value::String(_) | Value::CoreLink(_) => 3,
+        Value::Boolean(_) => 4,
+        Value::Opaque(_) => 8,
+        _ => 2,
+    })
 }

@@ -119,16 +119,14 @@ pub(super) fn decode(
         // RFC 7252 §5.5.2 leaves it to guess; only text goes without a format.
         None => ContentFormat::TEXT,
     };
-    let decoder = match Decoder::new(format, base, payload, &types) {
+    let mut decoder = match Decoder::new(format, base, payload, &types) {
         Ok(decoder) => decoder.root(&device.root),
         Err(error) => return (Vec::new(), Some(error)),
     };
     let mut records = Vec::new();
-    for record in decoder {
-        match record {
-            Ok(record) => records.push(record.into()),
-            Err(error) => return (records, Some(error)),
-        }
-    }
-    (records, None)
+    let end = decoder.visit(|record| {
+        records.push(record.into());
+        Ok::<(), DecodeError>(())
+    });
+    (records, end.err())
 }
