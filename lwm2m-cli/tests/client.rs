@@ -47,8 +47,10 @@ fn each_line_is_answered_by_what_it_came_to() {
         ("bootstrap", "there is no account of a bootstrap server"),
         (
             "dance",
-            "\"dance\" is not a command: set, get, send, update, bootstrap or quit",
+            "\"dance\" is not a command: set, get, send, update, bootstrap, sim or quit",
         ),
+        ("sim x.toml", "the device was started without --sim"),
+        ("sim", "expected sim FILE, or sim none"),
     ] {
         check(command, false, Some(("error", error)));
     }
