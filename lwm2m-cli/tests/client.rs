@@ -48,8 +48,10 @@ fn each_line_is_answered_by_what_it_came_to() {
         (
             "dance",
             "\"dance\" is not a command: set, get, send, collect, send-collected, update, \
-             bootstrap or quit",
+             bootstrap, sim or quit",
         ),
+        ("sim x.toml", "the device was started without --sim"),
+        ("sim", "expected sim FILE, or sim none"),
     ] {
         check(command, false, Some(("error", error)));
     }

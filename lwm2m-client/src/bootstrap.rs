@@ -203,11 +203,7 @@ impl Client {
         }
         match &self.boot.state {
             // A server's request counts after the sources only (TS-Core §6.1.4).
-            State::Waiting { at } if *at <= self.now => {
-                if self.sources_are_checked() {
-                    self.begin_boot();
-                }
-            }
+            State::Waiting { at } if *at <= self.now => self.begin_boot_if_checked(),
             State::Provisioning { deadline, .. } if *deadline <= self.now => {
                 self.boot_failed(Failed::Silence);
             }
@@ -215,6 +211,12 @@ impl Client {
                 self.boot_failed(Failed::Store);
             }
             _ => {}
+        }
+    }
+
+    fn begin_boot_if_checked(&mut self) {
+        if self.sources_are_checked() {
+            self.begin_boot();
         }
     }
 
