@@ -596,7 +596,7 @@ mod tests {
              Accept text (0)\n\
              <- 127.0.0.1:5683 CON 2.05 Content, mid 9, token 07\n     \
              Observe 5\n     Content-Format text (0)\n     \
-             /3/0/9 Battery Level = 95 %\n"
+             /3/0/9 Battery Level = 95 /100\n"
         );
     }
 
