@@ -199,7 +199,8 @@ fn objects() -> impl Strategy<Value = Vec<CardObject>> {
     let object = (version, prop::collection::vec(instance, 0..3));
     let map = prop::collection::btree_map(0..0xffff_u16, object, 0..4);
     map.prop_map(|objects| {
-        let object = |(id, (version, instances)): (u16, (Option<(u8, u8)>, Vec<_>))| {
+        type Content<I> = (Option<(u8, u8)>, Vec<I>);
+        let object = |(id, (version, instances)): (u16, Content<_>)| {
             let instances: std::collections::BTreeMap<u16, _> = instances.into_iter().collect();
             let mut buf = vec![0; 4096];
             let base = Path::object(id);

@@ -20,7 +20,7 @@ const WORST: [(&str, ContentFormat, Payload); 9] = [
         format!("[{}]", records.join(",")).into_bytes()
     }),
     ("fields to skip", ContentFormat::SENML_JSON, |count| {
-        let skipped = vec![r#""x":[[[[1]]]]"#; 8].join(",");
+        let skipped = [r#""x":[[[[1]]]]"#; 8].join(",");
         let records = vec![format!(r#"{{"n":"3/0/9","v":1,{skipped}}}"#); count];
         format!("[{}]", records.join(",")).into_bytes()
     }),
