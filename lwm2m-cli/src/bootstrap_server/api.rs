@@ -48,7 +48,10 @@ pub(super) struct Api {
 impl Api {
     /// The whole interface of a bootstrap server.
     pub(super) fn router(self: Arc<Self>) -> Router {
-        let own = keys_at("/api/security/clients", Router::new())
+        let own = Router::new()
+            .route("/api/security/clients", get(list_keys).put(put_key))
+            .route("/api/security/clients/{endpoint}", delete(remove_key))
+            .route("/api/openapi.json", get(openapi::bootstrap_server))
             .route("/api/event", get(stream))
             .route("/api/server/security", get(server_security))
             .route("/api/server/endpoint", get(server_endpoints));
@@ -58,14 +61,22 @@ impl Api {
 
     /// What it has beside a server in the same process.
     pub(super) fn routes(self: Arc<Self>) -> Router {
-        self.guarded(keys_at("/api/bootstrap/security/clients", Router::new()))
+        let own = Router::new()
+            .route(
+                "/api/bootstrap/security/clients",
+                get(list_keys).put(put_key),
+            )
+            .route(
+                "/api/bootstrap/security/clients/{endpoint}",
+                delete(remove_key),
+            );
+        self.guarded(own)
     }
 
     fn guarded(self: Arc<Self>, routes: Router<Arc<Self>>) -> Router {
         routes
             .route("/api/bootstrap", get(list))
             .route("/api/bootstrap/{endpoint}", post(set).delete(remove))
-            .route("/api/openapi.json", get(openapi::bootstrap_server))
             .method_not_allowed_fallback(async || ApiError::Method)
             .layer(middleware::from_fn_with_state(Arc::clone(&self), check))
             .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -112,12 +123,6 @@ impl From<ConfigurationError> for ApiError {
             error => Self::bad(error),
         }
     }
-}
-
-fn keys_at(path: &str, router: Router<Arc<Api>>) -> Router<Arc<Api>> {
-    router
-        .route(path, get(list_keys).put(put_key))
-        .route(&format!("{path}/{{endpoint}}"), delete(remove_key))
 }
 
 async fn server_endpoints(State(api): State<Arc<Api>>) -> Response {
