@@ -1,6 +1,7 @@
 //! The checks that are one cargo command each.
 
-use crate::command::{cargo, run};
+use crate::apt;
+use crate::command::{capture, cargo, program, run};
 use crate::step::{Context, Done, Failure, is_set};
 
 /// All files are formatted.
@@ -15,6 +16,38 @@ pub(crate) fn clippy(context: &Context) -> Result<Done, Failure> {
         "clippy",
         "--workspace",
         "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    run(context, &mut cargo(context, &arguments))?;
+    card_reader(context)
+}
+
+/// The part of the command that needs the system's PC/SC, where that can be had.
+fn card_reader(context: &Context) -> Result<Done, Failure> {
+    let there = || {
+        let mut ask = program(context, "pkg-config", &["--exists", "libpcsclite"]);
+        capture(&mut ask).is_ok()
+    };
+    if !there() && context.strict {
+        for package in ["pkg-config", "libpcsclite-dev"] {
+            apt::install(context, package)?;
+        }
+    }
+    if !there() {
+        let reason = "the feature pcsc is left out: pkg-config or libpcsclite-dev is missing";
+        return match context.strict {
+            true => Err(Failure(reason.into())),
+            false => Ok(Done::Partly(reason.into())),
+        };
+    }
+    let arguments = [
+        "clippy",
+        "--package",
+        "lwm2m-cli",
+        "--features",
+        "pcsc",
         "--",
         "-D",
         "warnings",

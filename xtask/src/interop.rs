@@ -17,7 +17,8 @@ mod report;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::command::{capture, cargo, program};
+use crate::apt;
+use crate::command::{capture, cargo};
 use crate::step::{Context, Done, Failure};
 use report::Report;
 
@@ -138,7 +139,7 @@ fn build(context: &Context) -> Result<PathBuf, Failure> {
 /// Checks that libcoap's clients are there; on a CI machine installs them first.
 fn have_libcoap(context: &Context) -> Result<(), Failure> {
     if !coap_client::is_installed() && context.strict {
-        install(context, PACKAGE)?;
+        apt::install(context, PACKAGE)?;
     }
     match coap_client::is_installed() {
         true => Ok(()),
@@ -147,27 +148,4 @@ fn have_libcoap(context: &Context) -> Result<(), Failure> {
              Ubuntu: apt-get install {PACKAGE}"
         ))),
     }
-}
-
-/// Installs a Debian package.
-fn install(context: &Context, package: &str) -> Result<(), Failure> {
-    let user = capture(&mut program(context, "id", &["-u"]))?;
-    let apt = |arguments: &[&str]| {
-        let mut command = match user.trim() {
-            "0" => program(context, "apt-get", arguments),
-            _ => {
-                let mut sudo = program(context, "sudo", &["-n", "apt-get"]);
-                sudo.args(arguments);
-                sudo
-            }
-        };
-        capture(command.env("DEBIAN_FRONTEND", "noninteractive"))
-    };
-    let install = ["install", "-y", "--no-install-recommends", package];
-    if apt(&install).is_err() {
-        // The machine's list of packages may be old, or empty.
-        apt(&["update"])?;
-        apt(&install)?;
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@
 //! check can be run alone under its own name. `cargo xtask help` lists them.
 #![forbid(unsafe_code)]
 
+mod apt;
 mod bench;
 mod checks;
 mod ci;

@@ -26,7 +26,7 @@ use self::{
     credentials::Credentials,
     feed::Feed,
     keyring::KeyRing,
-    psk::PskArgument,
+    psk::{PskArgument, PskEntry},
     store::{Keyring, Store},
 };
 use crate::{
@@ -155,36 +155,24 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Some(folder) => Some(Store::open(folder).map_err(Failure::runtime)?),
         None => None,
     };
-    let mut keys = Vec::new();
-    for (index, argument) in args.psk.iter().enumerate() {
-        let wrong = |error| Failure::usage(format!("--psk number {}: {error}", index + 1));
-        keys.push(argument.read().map_err(wrong)?);
-    }
-    let credentials = Arc::new(Credentials::new(Keyring::Server, store.clone(), &keys)?);
+    let credentials = Arc::new(Credentials::new(
+        Keyring::Server,
+        store.clone(),
+        &keys_of(&args)?,
+    )?);
     let http = match args.no_http {
         true => None,
         false => Some(bind_http(args.http).await?),
     };
     let bootstrap = bootstrap(&args, folder.registry(), store.as_ref()).await?;
     let keys = keyring::load(store.as_ref(), &credentials.keys()).map_err(Failure::runtime)?;
-    let allowed = keys.iter().map(keyring::allowed);
-    let allowed = credentials.allowed().into_iter().chain(allowed);
     let subscribers = match &args.subscribers {
         Some(file) => Subscribers::load(file).map_err(Failure::usage)?,
         None => Subscribers::default(),
     };
     let naf = args.naf.as_deref().unwrap_or_default();
-    let derived = subscribers.keys(naf).map(|(endpoint, psk)| {
-        let key = Psk::new(psk.key.expose());
-        credentials.keys().insert(psk.identity.clone(), key);
-        let identity = IdentityOwned::Psk(psk.identity.into());
-        (endpoint.to_owned(), identity)
-    });
-    let names = subscribers.names().map(|(endpoint, subscriber)| {
-        let identity = IdentityOwned::Subscriber(subscriber.clone());
-        (endpoint.to_owned(), identity)
-    });
-    let allowed = allowed.chain(derived).chain(names).collect();
+    let mut allowed = identities(&credentials, &subscribers, naf);
+    allowed.extend(keys.iter().map(keyring::allowed));
     let (server, events) = start(
         &args,
         folder.registry().clone(),
@@ -250,6 +238,36 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     }
     server.shutdown().await;
     result
+}
+
+/// The keys of the command line.
+fn keys_of(args: &Args) -> Result<Vec<PskEntry>, Failure> {
+    let keys = args.psk.iter().enumerate().map(|(index, argument)| {
+        let wrong = |error| Failure::usage(format!("--psk number {}: {error}", index + 1));
+        argument.read().map_err(wrong)
+    });
+    keys.collect()
+}
+
+/// Which endpoint name belongs to whom, besides those with one-time keys. The keys that the SIMs
+/// of subscribers make become known to the sockets.
+fn identities(
+    credentials: &Credentials,
+    subscribers: &Subscribers,
+    naf: &str,
+) -> Vec<(String, IdentityOwned)> {
+    let derived = subscribers.keys(naf).map(|(endpoint, psk)| {
+        let key = Psk::new(psk.key.expose());
+        credentials.keys().insert(psk.identity.clone(), key);
+        let identity = IdentityOwned::Psk(psk.identity.into());
+        (endpoint.to_owned(), identity)
+    });
+    let names = subscribers.names().map(|(endpoint, subscriber)| {
+        let identity = IdentityOwned::Subscriber(subscriber.clone());
+        (endpoint.to_owned(), identity)
+    });
+    let listed = credentials.allowed().into_iter();
+    listed.chain(derived).chain(names).collect()
 }
 
 /// Starts the bootstrap server of the same process, if there is to be one.

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use lwm2m_codec::Type;
 use lwm2m_model::{ObjectDefinition, Operations, Registry};
 
-use super::super::install;
+use crate::apt;
 use crate::step::{Context, Failure};
 
 /// What has to be there, and the Debian package that has it.
@@ -91,7 +91,7 @@ fn have_tools(context: &Context) -> Result<(), Failure> {
         if !context.strict {
             return Err(Failure(format!("{tool} is missing (Debian: {package})")));
         }
-        install(context, package)?;
+        apt::install(context, package)?;
         if missing().is_some_and(|(still, _)| still == tool) {
             return Err(Failure(format!("{package} brought no {tool}")));
         }
