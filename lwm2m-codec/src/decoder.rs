@@ -69,16 +69,6 @@ impl Rules<'_> {
         Ok(())
     }
 
-    /// Counts a record which lies within the base because nothing else can be said in its format.
-    #[inline(always)]
-    pub(crate) fn count(&mut self, at: usize) -> Result<(), DecodeError> {
-        if self.left == 0 {
-            return Err(too_many_records(at));
-        }
-        self.left = self.left.wrapping_sub(1);
-        Ok(())
-    }
-
     /// True if no record at or below this path needs to be checked.
     pub(crate) const fn admits_all_below(&self, path: Path) -> bool {
         !self.within_base || self.base.contains(&path)
@@ -171,7 +161,7 @@ impl<'a> Decoder<'a> {
     /// Refuses records outside of the base path by [`DecodeErrorKind::OutsideBase`].
     ///
     /// Without it, formats with absolute names may bring others: linked instances in the answer
-    /// to a Read (TS-Core §7.5.6). TLV never does.
+    /// to a Read (TS-Core §7.5.6).
     #[must_use]
     pub fn within_base(mut self) -> Self {
         self.rules.within_base = true;

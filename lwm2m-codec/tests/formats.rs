@@ -311,6 +311,28 @@ fn a_record_outside_of_the_base_is_refused_on_request() {
 }
 
 #[test]
+fn another_resource_instance_in_tlv_is_outside_of_the_one_that_was_asked_for() {
+    // Resource 11 with the instances 0 and 5, for a request to instance 0.
+    let payload = [0x86, 11, 0x41, 0, 1, 0x41, 5, 2];
+    let base = Path::resource(3, 0, 11).child(0).unwrap();
+    let decoder = || Decoder::new(ContentFormat::TLV, base, &payload, &NoTypes).unwrap();
+    assert_eq!(decoder().filter(Result::is_ok).count(), 2);
+    let mut strict = decoder().within_base();
+    assert!(strict.next().unwrap().is_ok());
+    let error = strict.next().unwrap().unwrap_err();
+    assert_eq!(
+        (error.offset, error.kind),
+        (5, DecodeErrorKind::OutsideBase)
+    );
+    let mut seen = 0;
+    let visited = decoder().within_base().visit(|_| {
+        seen += 1;
+        Ok::<(), lwm2m_codec::DecodeError>(())
+    });
+    assert!(visited.is_err() && seen == 1);
+}
+
+#[test]
 fn oma_json_without_base_name_is_relative_to_the_request() {
     let payload = br#"{"e":[{"n":"9","v":1},{"n":"3","sv":"AQ=="}]}"#;
     let types = |path: Path| (path.resource_id() == Some(3)).then_some(Type::Opaque);

@@ -80,10 +80,11 @@ impl<'a> TlvDecoder<'a> {
         each: &mut impl FnMut(Record<'a>) -> Result<(), E>,
     ) -> Result<bool, E> {
         // So few elements need not be counted.
-        if self.parent.len() != 2 || self.payload.len() / MIN_ELEMENT > MAX_RECORDS {
+        let instance = self.parent;
+        let few = self.payload.len() / MIN_ELEMENT <= MAX_RECORDS;
+        if instance.len() != 2 || !few || !rules.admits_all_below(instance) {
             return Ok(false);
         }
-        let instance = self.parent;
         let mut rest = self.payload.get(self.pos..).unwrap_or_default();
         // What is left of the payload where the instance ends.
         let after = self.payload.len().wrapping_sub(self.end);
@@ -168,11 +169,11 @@ impl<'a> TlvDecoder<'a> {
                     self.open(path, start, end);
                     continue;
                 }
-                rules.count(at)?;
+                rules.admit(path, || at)?;
                 self.pos = end;
                 return Ok(Some(each(Record::path_only(path))));
             }
-            rules.count(at)?;
+            rules.admit(path, || at)?;
             self.pos = end;
             let wanted = rules.type_of(path);
             return match value(&element, wanted) {
