@@ -1,35 +1,24 @@
 //! `lwm2m demo` as a process: it succeeds, and it notices what is broken on purpose.
 
-use std::{
-    process::{Command, Output},
-    time::{Duration, Instant},
-};
+mod common;
+
+use std::{process::Output, time::Duration};
+
+use common::demo::{self, text};
 
 /// What the demonstration may take at most.
 const LIMIT: Duration = Duration::from_secs(10);
 
 fn demo(sabotage: &[&str]) -> Output {
-    let start = Instant::now();
-    let output = Command::new(env!("CARGO_BIN_EXE_lwm2m"))
-        .arg("demo")
-        .args(sabotage)
-        .output()
-        .unwrap();
-    assert!(start.elapsed() < LIMIT, "it took {:?}", start.elapsed());
-    output
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
+    demo::run(&[&["demo"], sabotage].concat(), LIMIT)
 }
 
 /// Runs the demonstration with something broken, and returns what it says of it.
 fn broken(sabotage: &str) -> String {
-    let output = demo(&["--sabotage", sabotage]);
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
-    assert!(text(&output.stdout).contains("FAILED"));
-    assert!(!text(&output.stdout).contains("each answer as it must be"));
-    text(&output.stderr)
+    demo::failure(
+        &demo(&["--sabotage", sabotage]),
+        "each answer as it must be",
+    )
 }
 
 #[test]

@@ -14,7 +14,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::reason::Reason;
+use super::{reason::Reason, world::text};
 
 /// Most lines that wait.
 const MAX_LINES: usize = 1024;
@@ -107,6 +107,27 @@ impl Process {
             Ok(()) => Ok(()),
             // It has ended, and that says more.
             Err(_) => Err(self.end.clone().died().await),
+        }
+    }
+
+    /// Gives a device a command and returns the value of its answer; what else it tells meanwhile
+    /// goes to `events`.
+    pub(crate) async fn ask(
+        &mut self,
+        command: &str,
+        events: &mut VecDeque<Value>,
+    ) -> Result<String, Reason> {
+        self.tell(command).await?;
+        loop {
+            let line = self.line().await;
+            if line["command"] != command {
+                events.push_back(line);
+                continue;
+            }
+            return match line["ok"] == true {
+                true => Ok(line["value"].as_str().unwrap_or_default().to_owned()),
+                false => Err(Reason::Device(text(&line["error"]))),
+            };
         }
     }
 

@@ -282,17 +282,7 @@ impl World {
         let Some(device) = &mut self.device else {
             return Err(Reason::Device("it is not started".into()));
         };
-        device.tell(command).await?;
-        loop {
-            let line = device.line().await;
-            if line["command"] == command {
-                return match line["ok"] == true {
-                    true => Ok(line["value"].as_str().unwrap_or_default().to_owned()),
-                    false => Err(Reason::Device(text(&line["error"]))),
-                };
-            }
-            self.device_events.push_back(line);
-        }
+        device.ask(command, &mut self.device_events).await
     }
 
     /// The next event that the device tells.

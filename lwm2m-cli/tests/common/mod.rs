@@ -2,6 +2,7 @@
 //! tells it to.
 #![allow(dead_code, unreachable_pub)] // Each test file uses its part.
 
+pub mod demo;
 pub mod device;
 pub mod http;
 

@@ -157,17 +157,7 @@ impl World {
         let Some(device) = &mut self.device else {
             return Err(Reason::Device("it is not started".into()));
         };
-        device.tell(command).await?;
-        loop {
-            let line = device.line().await;
-            if line["command"] == command {
-                return match line["ok"] == true {
-                    true => Ok(line["value"].as_str().unwrap_or_default().to_owned()),
-                    false => Err(Reason::Device(text(&line["error"]))),
-                };
-            }
-            self.events.push_back(line);
-        }
+        device.ask(command, &mut self.events).await
     }
 
     /// Forgets what the device told so far.
