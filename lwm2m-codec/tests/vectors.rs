@@ -491,3 +491,55 @@ fn check_signal(id: &str, message: &TcpMessage<'_>) {
     };
     assert_eq!(message.signal(), want, "{id}");
 }
+
+/// Vectors of the published set that are not in the file of this crate: how their ids begin, how
+/// many there are, and why.
+const EXCEPTIONS: [(&str, usize, &str); 4] = [
+    (
+        "sc",
+        11,
+        "files of smartcards: lwm2m-bootstrap/tests/smartcard_file.rs",
+    ),
+    (
+        "kdf",
+        2,
+        "key derivation: lwm2m-bootstrap/tests/cellular_keys.rs",
+    ),
+    (
+        "mqtt",
+        4,
+        "the transport over MQTT, which this project does not have",
+    ),
+    ("pid", 3, "profile ids: lwm2m-server reads them as text"),
+];
+
+/// The groups that the tests of this file check.
+const CHECKED: [&str; 10] = [
+    "coap",
+    "coap-tcp",
+    "link",
+    "lwm2m-cbor",
+    "oma-json",
+    "query",
+    "senml-cbor",
+    "senml-json",
+    "single",
+    "tlv",
+];
+
+/// Vectors of the published set.
+const ALL: usize = 235;
+
+#[test]
+fn every_vector_is_checked_except_those_of_other_crates() {
+    let all = common::all();
+    for (name, count, why) in EXCEPTIONS {
+        println!("not checked here: {count} vectors {name}-*: {why}");
+        let prefix = format!("{name}-");
+        assert!(all.iter().all(|vector| !vector.id.starts_with(&prefix)));
+    }
+    let excepted: usize = EXCEPTIONS.iter().map(|(_, count, _)| count).sum();
+    assert_eq!(all.len() + excepted, ALL);
+    let checked: usize = CHECKED.iter().map(|name| group(name).len()).sum();
+    assert_eq!(checked, all.len(), "a group has no test");
+}

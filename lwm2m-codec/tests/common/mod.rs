@@ -17,14 +17,20 @@ pub struct Vector {
     pub decoded: Json,
 }
 
+fn file() -> Vec<Json> {
+    serde_json::from_str(include_str!("../data/vectors.json")).unwrap()
+}
+
+/// The vectors of all groups.
+pub fn all() -> Vec<Vector> {
+    file().iter().map(vector).collect()
+}
+
 /// The vectors of a group; never none.
 pub fn group(name: &str) -> Vec<Vector> {
-    let all: Vec<Json> = serde_json::from_str(include_str!("../data/vectors.json")).unwrap();
-    let vectors: Vec<Vector> = all
-        .iter()
-        .filter(|v| v["group"] == name)
-        .map(vector)
-        .collect();
+    let all = file();
+    let group = all.iter().filter(|v| v["group"] == name);
+    let vectors: Vec<Vector> = group.map(vector).collect();
     assert!(!vectors.is_empty(), "no vectors in group {name}");
     vectors
 }
