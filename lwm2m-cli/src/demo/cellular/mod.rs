@@ -112,8 +112,8 @@ async fn no_sim(runner: &mut Runner) -> Result<(), Failed> {
         })
         .await?;
     let label = Label::new("Quit", "-", "-");
+    runner.release();
     let quit = async |world: &mut World| {
-        world.release();
         world.tell("quit").await?;
         world.gone().await?;
         done("-", "the device ended")

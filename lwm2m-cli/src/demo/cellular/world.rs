@@ -146,11 +146,6 @@ impl World {
         Ok(())
     }
 
-    /// From now on the device may end.
-    pub(crate) const fn release(&mut self) {
-        self.released = true;
-    }
-
     /// Gives the device a command and returns the value of its answer.
     pub(crate) async fn tell(&mut self, command: &str) -> Result<String, Reason> {
         self.waiting = format!("the device's answer to {command:?}");
@@ -318,6 +313,11 @@ impl Runner {
                 Err(Failed::new(self.number, label, reason))
             }
         }
+    }
+
+    /// From the next step on the device may end.
+    pub(crate) const fn release(&mut self) {
+        self.world.released = true;
     }
 
     /// Prints the summary, if all went well, and ends the processes.
