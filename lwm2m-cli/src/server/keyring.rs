@@ -192,6 +192,7 @@ impl KeyRing {
     /// Ends keys when their time has come. One that a registered device uses stays: its first
     /// Register may have been told before a crash, and nobody had taken note.
     pub(crate) async fn run(self: Arc<Self>) {
+        self.reconcile().await;
         loop {
             let next = self.table.lock().await.next_expiry();
             let wait = next.map_or(LOOK, |at| {
@@ -202,6 +203,15 @@ impl KeyRing {
                 () = self.changed.notified() => continue,
             }
             self.expire().await;
+        }
+    }
+
+    /// Takes note of registrations that were restored: the store may have them from just before a
+    /// crash, and not yet that their keys are in use.
+    async fn reconcile(&self) {
+        // An error means that the server ends.
+        for registration in self.server.registrations().await.unwrap_or_default() {
+            self.registered(&registration).await;
         }
     }
 

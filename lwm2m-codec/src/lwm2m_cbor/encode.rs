@@ -219,12 +219,13 @@ impl<'r> LwCborEncoder<'r> {
             self.open_map(out, Path::ROOT)?;
         }
         // A place that something lies in needs no entry of its own.
-        if let (Some(place), Some(map)) = (last.place, self.open.first_mut())
-            && place.contains(&path)
-            && map.count > 0
-        {
-            out.truncate(last.at);
-            map.count = map.count.saturating_sub(1);
+        let around = last.place.filter(|place| place.contains(&path)).is_some();
+        match self.open.first_mut() {
+            Some(map) if around && map.count > 0 => {
+                out.truncate(last.at);
+                map.count = map.count.saturating_sub(1);
+            }
+            _ => {}
         }
         self.flat = Some(Flat {
             at: out.len(),
